@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { DeviceName, Labels } from '../ids.ts';
+import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
+
+export const DeviceStatus = z.enum(['PENDING', 'ENABLED', 'DISABLED']);
+export type DeviceStatus = z.output<typeof DeviceStatus>;
+
+export const Device = z.object({
+  uuid: z.string(),
+  name: z.string(),
+  status: DeviceStatus,
+  organization: z.string(),
+  labels: Labels,
+  organizational_units: z.array(z.string()).describe('value of the label `ou`, if any'),
+  version: z.string().nullable().describe('agent version'),
+  online: z.boolean(),
+  heartbeat: Timestamp.nullable().describe('last sign of life'),
+  task_types: z.array(z.string()).describe('task types its agent can run'),
+  facts: z.record(z.string(), z.unknown()).nullable(),
+  key_fingerprint: z
+    .string()
+    .describe('SHA-256 of its public key, hex; compare with `muster-agent status` on the device'),
+  boot_id: z.string().nullable(),
+  quarantine_reason: z.string().nullable().describe('set when two agents used its key; `approve` lifts it'),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+export type Device = z.output<typeof Device>;
+export const DeviceList = listOf(Device);
+export type DeviceList = z.output<typeof DeviceList>;
+
+/** GET /api/v1/organizations/{organization}/devices */
+export const DeviceQuery = z.strictObject({
+  status: DeviceStatus.optional(),
+  name: z.string().max(256).optional().describe('regular expression on the name'),
+  label: z.string().max(256).optional().describe('key=value; several separated by commas'),
+  ou: z.string().max(64).optional(),
+  online: QueryFlag.optional(),
+  sort_by: z.string().max(64).default('name:asc'),
+  ...PageQuery,
+});
+export type DeviceQuery = z.output<typeof DeviceQuery>;
+
+export const RenameDevice = z.strictObject({ new_name: DeviceName });
+/** PUT …/labels replaces all labels; PATCH …/labels sets some, null removes one. */
+export const ReplaceLabels = z.strictObject({ labels: Labels });
+export const ChangeLabels = z.strictObject({ labels: z.record(z.string(), z.string().nullable()) });

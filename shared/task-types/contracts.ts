@@ -1,0 +1,17 @@
+import { HealthCheck } from './health-check.ts';
+import { Ping } from './ping.ts';
+import { Reboot } from './reboot.ts';
+import { Restart } from './restart.ts';
+import { Script } from './script.ts';
+import { Shutdown } from './shutdown.ts';
+import type { TaskContract, TaskType } from './task-type.ts';
+
+/** The task types that this version knows how to run. Types without a contract are refused as not supported. */
+export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
+  PING: Ping,
+  HEALTH_CHECK: HealthCheck,
+  SCRIPT: Script,
+  REBOOT: Reboot,
+  SHUTDOWN: Shutdown,
+  RESTART: Restart,
+};
