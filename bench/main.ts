@@ -1,0 +1,23 @@
+/** `npm run bench -- [NAME …] [--runs N]`: one JSON line per case on stdout, talk on stderr. */
+import { claim } from './claim.ts';
+import { connections } from './connections.ts';
+import { dispatch } from './dispatch.ts';
+import { tell } from './measure.ts';
+import { programs } from './programs.ts';
+
+const benches = { dispatch, connections, claim, programs };
+type Name = keyof typeof benches;
+
+const isName = (text: string): text is Name => text in benches;
+
+const asked = process.argv.slice(2).filter((text) => /^[a-z]/.test(text));
+const unknown = asked.filter((text) => !isName(text));
+if (unknown.length > 0) {
+  tell(`bench: unknown ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+for (const name of asked.length > 0 ? asked.filter(isName) : (Object.keys(benches) as Name[])) {
+  tell(`== ${name}`);
+  await benches[name]();
+}
+process.exit(0);
