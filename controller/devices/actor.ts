@@ -1,0 +1,15 @@
+/** Who changes something, for the audit log: a person by e-mail, `controller`, or `device NAME`. */
+export interface Actor {
+  name: string;
+  organizationId: string;
+  ipAddress: string | null;
+  requestId: string | null;
+}
+
+/** The controller itself, acting for an organization. */
+export const controllerActor = (organizationId: string): Actor => ({
+  name: 'controller',
+  organizationId,
+  ipAddress: null,
+  requestId: null,
+});

@@ -1,0 +1,16 @@
+import type { RunStatus } from '../../shared/api/runs.ts';
+import type { RunRow } from '../store/runs.ts';
+
+/** Derived: IN_PROGRESS while a task is open; STOPPED when rollout limits ended it; COMPLETED when all did; CANCELLED when all were; else FAILED. */
+export function runStatus(run: RunRow): RunStatus {
+  const { counts } = run;
+  if (counts.SCHEDULED + counts.PENDING + counts.IN_PROGRESS > 0) return 'IN_PROGRESS';
+  if (run.stoppedAt !== null && run.stoppedReason !== cancelledByPerson) return 'STOPPED';
+  const ended = counts.COMPLETED + counts.FAILED + counts.CANCELLED + counts.EXPIRED;
+  if (counts.CANCELLED === ended && ended > 0) return 'CANCELLED';
+  if (counts.FAILED + counts.EXPIRED + counts.CANCELLED === 0) return 'COMPLETED';
+  return 'FAILED';
+}
+
+/** `stoppedReason` of a run that a person cancelled. */
+export const cancelledByPerson = 'cancelled';
