@@ -1,0 +1,142 @@
+import type { Sqlite } from '../../shared/node/sqlite.ts';
+import type { Process } from './process.ts';
+import { ProcessDied } from './process.ts';
+
+/** On which side of a commit a crash happens. */
+export type CommitSide = 'before' | 'after';
+
+/** When the process is to die: at the commit that brings `commits` to 0. */
+interface PlannedCrash {
+  commits: number;
+  side: CommitSide;
+  crash: () => void;
+}
+
+/** The connection of one process to a database that outlives it. */
+export interface ProcessDatabase {
+  db: Sqlite;
+  /** Lets `crash` happen before or after the n-th commit from now (1: the next). */
+  crashAtCommit(n: number, side: CommitSide, crash: () => void): void;
+}
+
+/**
+ * Wraps `raw` so that a crash can be set exactly between two commits. Everything a dead process still tries throws `ProcessDied`;
+ * its open transaction is rolled back; `raw` goes on to the next process. `committed` is told after each commit.
+ */
+export function processDatabase(raw: Sqlite, process: Process, committed: () => void): ProcessDatabase {
+  let planned: PlannedCrash | undefined;
+
+  const requireLife = (): void => {
+    if (!process.alive) throw new ProcessDied(process.name);
+  };
+  const crashIfDue = (side: CommitSide): void => {
+    if (planned?.side !== side || planned.commits > 1) return;
+    planned.crash();
+    throw new ProcessDied(process.name);
+  };
+  const beforeCommit = (): void => crashIfDue('before');
+  const afterCommit = (): void => {
+    committed();
+    crashIfDue('after');
+    if (planned) planned.commits -= 1;
+  };
+  process.onDeath(() => {
+    planned = undefined;
+    if (raw.inTransaction) raw.exec('ROLLBACK');
+  });
+
+  /** Runs one statement; one that leaves no transaction open and may write is a commit. */
+  const execute = <T>(statement: { text: string; readonly: boolean }, run: () => T): T => {
+    requireLife();
+    const isEnd = /^\s*(commit|end)\b/i.test(statement.text);
+    const isCommit = isEnd || (!statement.readonly && !raw.inTransaction && !/^\s*(begin|savepoint)\b/i.test(statement.text));
+    if (!isCommit) return run();
+    beforeCommit();
+    const outcome = run();
+    afterCommit();
+    return outcome;
+  };
+
+  const db = new Proxy(raw, {
+    get(target, key) {
+      if (key === 'prepare') {
+        return (text: string) => {
+          requireLife();
+          return wrapStatement(target.prepare(text), text, execute);
+        };
+      }
+      if (key === 'exec') return (text: string) => execute({ text, readonly: false }, () => target.exec(text));
+      if (key === 'transaction') {
+        return (work: (...parameters: unknown[]) => unknown) =>
+          wrapTransaction({ raw: target, work, requireLife, beforeCommit, afterCommit });
+      }
+      if (key === 'close') return () => db;
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      return (...parameters: unknown[]): unknown => {
+        requireLife();
+        return value.apply(target, parameters) as unknown;
+      };
+    },
+  });
+  return {
+    db,
+    crashAtCommit: (n, side, crash) => {
+      planned = { commits: n, side, crash };
+    },
+  };
+}
+
+type Statement = ReturnType<Sqlite['prepare']>;
+type Execute = <T>(statement: { text: string; readonly: boolean }, run: () => T) => T;
+
+const running = new Set<string | symbol>(['run', 'get', 'all', 'iterate']);
+
+function wrapStatement(statement: Statement, text: string, execute: Execute): Statement {
+  const description = { text, readonly: statement.readonly };
+  const wrapped: Statement = new Proxy(statement, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      if (running.has(key)) {
+        return (...parameters: unknown[]): unknown =>
+          execute(description, () => value.apply(target, parameters) as unknown);
+      }
+      return (...parameters: unknown[]): unknown => {
+        const outcome: unknown = value.apply(target, parameters);
+        return outcome === target ? wrapped : outcome;
+      };
+    },
+  });
+  return wrapped;
+}
+
+/** `db.transaction(work)`: the outermost one commits. */
+function wrapTransaction(parts: {
+  raw: Sqlite;
+  work: (...parameters: unknown[]) => unknown;
+  requireLife: () => void;
+  beforeCommit: () => void;
+  afterCommit: () => void;
+}): unknown {
+  const { raw, work, requireLife, beforeCommit, afterCommit } = parts;
+  const variant = (mode: 'default' | 'deferred' | 'immediate' | 'exclusive') =>
+    (...parameters: unknown[]): unknown => {
+      requireLife();
+      if (raw.inTransaction) return raw.transaction(work)(...parameters);
+      const outcome: unknown = raw.transaction(() => {
+        const value = work(...parameters);
+        requireLife();
+        beforeCommit();
+        return value;
+      })[mode]();
+      afterCommit();
+      return outcome;
+    };
+  return Object.assign(variant('default'), {
+    default: variant('default'),
+    deferred: variant('deferred'),
+    immediate: variant('immediate'),
+    exclusive: variant('exclusive'),
+  });
+}
