@@ -24,4 +24,5 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
 );

@@ -68,5 +68,7 @@ function platformOf(name: string): Pick<LockEntry, 'os' | 'cpu' | 'libc'> {
 
 if (import.meta.main) {
   const added = completeLockFile('package-lock.json');
-  process.stdout.write(added.length === 0 ? 'package-lock.json is complete\n' : `added ${added.join(', ')}\n`);
+  process.stdout.write(
+    added.length === 0 ? 'package-lock.json is complete\n' : `added ${added.join(', ')}\n`,
+  );
 }
