@@ -54,10 +54,17 @@ export class AppError extends Error {
 /** Why a task did not succeed, as it is shown to people: `code` for programs, `message` for readers. */
 export class TaskError extends Error {
   readonly code: string;
+  /** What the task found out although it failed, such as an exit code; in the shape of its type's result. */
+  readonly result: Record<string, unknown> | undefined;
 
-  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
+  constructor(
+    code: string,
+    message: string,
+    options: { cause?: unknown; result?: Record<string, unknown> } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : {});
     this.name = 'TaskError';
     this.code = code;
+    this.result = options.result;
   }
 }

@@ -35,6 +35,8 @@ export interface Command {
 export interface ProcessEnd {
   exitCode: number | null;
   signal: string | null;
+  /** It was told to end, by the abort, before it ended. */
+  stopped: boolean;
 }
 
 export interface Processes {
@@ -44,7 +46,7 @@ export interface Processes {
    */
   run(
     command: Command,
-    output: (stream: 'stdout' | 'stderr', text: string) => void,
+    output: (stream: 'stdout' | 'stderr', text: string) => void | Promise<void>,
     signal: AbortSignal,
   ): Promise<ProcessEnd>;
   /** Puts text into a file of mode 0700 that `user` can read, for the time it is not disposed of. */

@@ -6,7 +6,14 @@ import type { Clock, Random } from '../clock.ts';
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
+  async sleep(ms, signal) {
+    try {
+      await sleep(ms, undefined, signal ? { signal } : {});
+    } catch (error) {
+      signal?.throwIfAborted(); // the timer wraps the reason into an AbortError of its own
+      throw error;
+    }
+  },
 };
 
 /** The machine's own randomness. */

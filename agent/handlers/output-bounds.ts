@@ -1,0 +1,7 @@
+/** How much output of one task is kept on the device; the oldest lines beyond it are dropped and leave a `task.gap`. */
+export const outputBounds = {
+  maxLines: 10_000,
+  maxBytes: 4 * 1024 * 1024,
+  /** Characters of one line, as `task.log` allows; a longer line goes on in the next one. */
+  maxLineLength: 16_384,
+} as const;
