@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { RunningProgram, runProgram } from './program.ts';
+
+/** A real agent with a data folder of its own, which survives `kill` and `start`. The machine below it is the dummy one. */
+export class AgentProcess implements AsyncDisposable {
+  readonly name: string;
+  readonly folder: string;
+  readonly #env: Record<string, string>;
+  #startArguments: string[];
+  #program: RunningProgram | undefined;
+
+  constructor(
+    name: string,
+    folder: string,
+    options: { startArguments?: string[]; env?: Record<string, string> } = {},
+  ) {
+    this.name = name;
+    this.folder = folder;
+    this.#startArguments = options.startArguments ?? [];
+    this.#env = options.env ?? {};
+  }
+
+  async enrol(url: string, token: string): Promise<void> {
+    const args = ['enrol', '--data', this.folder, '--url', url, '--token', token, '--name', this.name];
+    const { exitCode, stdout, stderr } = await runProgram('agent', args);
+    if (exitCode !== 0) throw new Error(`enrol ended with ${exitCode}: ${stderr}${stdout}`);
+  }
+
+  get program(): RunningProgram {
+    if (!this.#program) throw new Error(`agent ${this.name} was not started`);
+    return this.#program;
+  }
+
+  start(): void {
+    this.#program = new RunningProgram(
+      'agent',
+      ['start', '--data', this.folder, '--dummy', ...this.#startArguments],
+      join(this.folder, 'agent.log'),
+      this.#env,
+    );
+  }
+
+  /** kill -9. */
+  kill(): Promise<void> {
+    return this.program.end('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    this.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program?.end('SIGKILL');
+  }
+}
