@@ -201,7 +201,7 @@ export class Connection {
     [this.#controllerEnd.out, this.#controllerEnd.in] = [this.#down, this.#up];
   }
 
-  get agentSocket(): FrameSocket {
+  get agentSocket(): FrameSocket & { readonly closed: boolean } {
     return this.#agentEnd;
   }
 

@@ -17,6 +17,8 @@ export interface ProcessDatabase {
   db: Sqlite;
   /** Lets `crash` happen before or after the n-th commit from now (1: the next). */
   crashAtCommit(n: number, side: CommitSide, crash: () => void): void;
+  /** The planned crash will not happen. */
+  calm(): void;
 }
 
 /**
@@ -83,6 +85,9 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
     db,
     crashAtCommit: (n, side, crash) => {
       planned = { commits: n, side, crash };
+    },
+    calm: () => {
+      planned = undefined;
     },
   };
 }

@@ -23,6 +23,11 @@ export class Trace {
     if (this.#keepsLines) this.lines.push(line);
   }
 
+  /** True time. */
+  get now(): number {
+    return this.#scheduler.now;
+  }
+
   /** Digest of all lines so far. */
   get digest(): string {
     return [this.#low, this.#high].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');

@@ -1,0 +1,101 @@
+import { createInProcessBus } from '../../controller/bus/in-process.ts';
+import { type ControllerCore, type ControllerSettings, createControllerCore } from '../../controller/core.ts';
+import { openStore } from '../../controller/store/open.ts';
+import type { Store } from '../../controller/store/store.ts';
+import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { KeyPair } from '../../shared/node/keys.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import type { Sqlite } from '../../shared/node/sqlite.ts';
+import { type CommitSide, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { Process, ProcessDied, WallClock } from './process.ts';
+import type { SeededRandom } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+
+export interface ControllerNodeParts {
+  scheduler: Scheduler;
+  trace: Trace;
+  random: SeededRandom;
+  log: Logger;
+  bornAt: number;
+  /** The database file: it outlives every process. */
+  raw: Sqlite;
+  keys: KeyPair;
+  settings: ControllerSettings;
+  /** Told after every commit. */
+  committed: () => void;
+  /** Told when a loop of a living controller failed: a bug. */
+  failed: (error: unknown) => void;
+  plantStore: (store: Store) => Store;
+  plantSocket: (deviceId: string, socket: FrameSocket, open: (socket: FrameSocket) => void) => void;
+}
+
+export const controllerId = 'simulated-controller';
+export const organizationId = '00000000-0000-4000-8000-000000000001';
+
+/** The controller's machine: one program that starts, crashes and starts again over the same database. */
+export class ControllerNode {
+  readonly wall: WallClock;
+  process: Process | undefined;
+  core: ControllerCore | undefined;
+  readonly #parts: ControllerNodeParts;
+  #database: ProcessDatabase | undefined;
+  #lives = 0;
+
+  constructor(parts: ControllerNodeParts) {
+    this.#parts = parts;
+    this.wall = new WallClock(parts.scheduler, parts.bornAt);
+  }
+
+  start(): void {
+    if (this.process?.alive) return;
+    const { scheduler, raw, committed, failed, trace } = this.#parts;
+    this.#lives += 1;
+    trace.add('controller', `starts (life ${this.#lives})`);
+    const process = new Process('controller', scheduler, this.wall);
+    this.process = process;
+    this.#database = processDatabase(raw, process, committed);
+    this.#run(process, this.#database.db).catch((error: unknown) => {
+      if (process.alive && !(error instanceof ProcessDied)) failed(error);
+    });
+  }
+
+  crash(): void {
+    if (!this.process?.alive) return;
+    this.#parts.trace.add('controller', 'crashes');
+    this.core = undefined;
+    this.process.die();
+  }
+
+  /** Lets the program die exactly before or after its n-th commit from now. */
+  crashAtCommit(n: number, side: CommitSide, crash: () => void): void {
+    this.#database?.crashAtCommit(n, side, crash);
+  }
+
+  /** Whatever was planned will not happen. */
+  calm(): void {
+    this.#database?.calm();
+  }
+
+  openLink(deviceId: string, socket: FrameSocket): void {
+    this.#parts.plantSocket(deviceId, socket, (planted) =>
+      this.core?.openLink({ id: deviceId, organizationId }, planted),
+    );
+  }
+
+  async #run(process: Process, database: Sqlite): Promise<void> {
+    const { random, log, settings, keys } = this.#parts;
+    const store = this.#parts.plantStore(await openStore({ dialect: 'sqlite', database }));
+    if (!process.alive) return;
+    this.core = createControllerCore({
+      store,
+      bus: createInProcessBus(),
+      clock: process.clock,
+      random: random.split(`controller ${this.#lives}`),
+      log,
+      identity: { controllerId, keys },
+      settings,
+    });
+    await this.core.run(new AbortController().signal);
+  }
+}

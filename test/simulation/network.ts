@@ -1,0 +1,88 @@
+import type { FrameSocket } from '../../shared/frame-socket.ts';
+import { Connection, type Cut, type Surroundings } from './connection.ts';
+import type { Process } from './process.ts';
+
+/** The side that answers dials. */
+export interface Server {
+  /** Undefined while the controller is down. */
+  process: Process | undefined;
+  /** Throws what the device is told instead of a link. */
+  admit(deviceId: string): void;
+  openLink(deviceId: string, socket: FrameSocket): void;
+}
+
+export interface Dialer {
+  deviceId: string;
+  process: Process;
+  signal: AbortSignal;
+}
+
+/** Every connection between the devices and the controller, and what goes wrong with them. */
+export class Network {
+  /** Devices that cannot reach the controller: new dials fail. */
+  readonly partitioned = new Set<string>();
+  readonly #around: Surroundings;
+  readonly #server: Server;
+  readonly #connections = new Map<string, Connection[]>();
+  #dials = 0;
+
+  constructor(around: Surroundings, server: Server) {
+    this.#around = around;
+    this.#server = server;
+  }
+
+  /** Settles when the controller answered: an open socket, a refusal, or the failure to reach it. */
+  dial(dialer: Dialer): Promise<FrameSocket> {
+    const { scheduler, delayMs } = this.#around;
+    return new Promise((resolve, reject) => {
+      dialer.signal.addEventListener('abort', () => reject(dialer.signal.reason as Error), { once: true });
+      const settleLater = (settleNow: () => void): void =>
+        scheduler.after(delayMs(), () => {
+          if (dialer.process.alive) settleNow();
+        });
+      scheduler.after(delayMs(), () => {
+        if (!dialer.process.alive || dialer.signal.aborted) return;
+        try {
+          const connection = this.#connect(dialer);
+          settleLater(() => finishDial(connection.agentSocket, dialer.signal, resolve, reject));
+        } catch (error) {
+          settleLater(() => reject(error as Error));
+        }
+      });
+    });
+  }
+
+  /** Connections of a device that at least one side believes in, oldest first. */
+  open(deviceId: string): Connection[] {
+    const open = (this.#connections.get(deviceId) ?? []).filter((connection) => connection.open);
+    this.#connections.set(deviceId, open);
+    return open;
+  }
+
+  cutAll(deviceId: string, cut: Cut): void {
+    for (const connection of this.open(deviceId)) connection.cut(cut);
+  }
+
+  #connect({ deviceId, process }: Dialer): Connection {
+    const server = this.#server.process;
+    if (this.partitioned.has(deviceId) || !server?.alive) throw new Error('the controller cannot be reached');
+    this.#server.admit(deviceId);
+    this.#dials += 1;
+    const connection = new Connection(`#${this.#dials}`, process, server, this.#around);
+    this.#connections.set(deviceId, [...this.open(deviceId), connection]);
+    this.#around.trace.add(process.name, `link #${this.#dials} opens`);
+    this.#server.openLink(deviceId, connection.controllerSocket);
+    return connection;
+  }
+}
+
+function finishDial(
+  socket: FrameSocket & { readonly closed: boolean },
+  signal: AbortSignal,
+  resolve: (socket: FrameSocket) => void,
+  reject: (error: Error) => void,
+): void {
+  if (signal.aborted) socket.terminate();
+  else if (socket.closed) reject(new Error('the connection broke while it was opened'));
+  else resolve(socket);
+}

@@ -1,0 +1,158 @@
+import type { RunRequest } from '../../shared/api/tasks.ts';
+import type { Cut } from './connection.ts';
+import type { CommitSide } from './crashing-database.ts';
+import type { SeededRandom } from './random.ts';
+import { drawRequest } from './requests.ts';
+
+/** How a program dies: now (`commits` 0), or before or after its n-th commit from now; and how long until the next one starts. */
+export interface Crash {
+  commits: number;
+  side: CommitSide;
+  downMs: number;
+}
+
+/** One thing that somebody does or that goes wrong. `which` in [0, 1) picks among what there is at that time. */
+export type Action =
+  | { kind: 'create'; request: RunRequest; inMs: number | undefined }
+  | { kind: 'cancelTask'; which: number; request: boolean }
+  | { kind: 'cancelRun'; which: number; request: boolean }
+  | { kind: 'cut'; device: number; cut: Cut }
+  | { kind: 'stall'; device: number; direction: 'up' | 'down'; ms: number }
+  | { kind: 'partition'; device: number; ms: number }
+  | { kind: 'crashController'; crash: Crash }
+  | { kind: 'crashAgent'; device: number; crash: Crash }
+  | { kind: 'powerCut'; device: number; crash: Crash }
+  | { kind: 'turnControllerClock'; ms: number; forMs: number }
+  | { kind: 'turnDeviceClock'; device: number; ms: number; forMs: number }
+  | { kind: 'disable'; device: number; forMs: number }
+  | { kind: 'wipe'; device: number; downMs: number };
+
+export interface Schedule {
+  devices: number;
+  /** After this no new fault begins. */
+  durationMs: number;
+  /** In order of time. */
+  actions: { at: number; action: Action }[];
+  /** A small outbox forces gaps into logs. */
+  smallOutbox: boolean;
+}
+
+const weights: Record<Action['kind'], number> = {
+  create: 34,
+  cancelTask: 14,
+  cancelRun: 2,
+  cut: 14,
+  stall: 6,
+  partition: 3,
+  crashController: 8,
+  crashAgent: 9,
+  powerCut: 5,
+  turnControllerClock: 2,
+  turnDeviceClock: 3,
+  disable: 2,
+  wipe: 1,
+};
+
+const minute = 60_000;
+const year = 365 * 24 * 60 * minute;
+
+/**
+ * Draws what happens in one run. Each run leaves some kinds of faults out altogether, so that rare meetings of the others become
+ * likely.
+ */
+export function drawSchedule(random: SeededRandom): Schedule {
+  const devices = random.integer(1, 4);
+  const durationMs = random.integer(20_000, 120_000);
+  const swarm = drawSwarm(random);
+  const count = random.integer(8, 40);
+  const times = Array.from({ length: count }, () => random.integer(0, durationMs)).sort(
+    (left, right) => left - right,
+  );
+  return {
+    devices,
+    durationMs,
+    smallOutbox: random.chance(0.15),
+    actions: times.map((at, index) => ({
+      at,
+      action: drawAction(index < 2 ? 'create' : random.weighted(swarm), {
+        random: random.split(`action ${index}`),
+        devices,
+        index,
+      }),
+    })),
+  };
+}
+
+function drawSwarm(random: SeededRandom): Record<Action['kind'], number> {
+  const swarm = { ...weights };
+  for (const kind of Object.keys(weights) as Action['kind'][]) {
+    if (kind !== 'create' && random.chance(0.4)) swarm[kind] = 0;
+  }
+  return swarm;
+}
+
+function drawAction(
+  kind: Action['kind'],
+  { random, devices, index }: { random: SeededRandom; devices: number; index: number },
+): Action {
+  const device = random.integer(0, devices - 1);
+  switch (kind) {
+    case 'create':
+      return {
+        kind,
+        request: drawRequest({ random, devices, tag: index + 1 }),
+        inMs: random.chance(0.15) ? random.integer(500, 40_000) : undefined,
+      };
+    case 'cancelTask':
+      return { kind, which: random.fraction(), request: random.chance(0.7) };
+    case 'cancelRun':
+      return { kind, which: random.fraction(), request: random.chance(0.5) };
+    case 'cut':
+      return { kind, device, cut: drawCut(random) };
+    case 'stall':
+      return { kind, device, direction: random.pick(['up', 'down']), ms: drawSpan(random, 90_000) };
+    case 'partition':
+      return { kind, device, ms: drawSpan(random, 180_000) };
+    case 'crashController':
+      return { kind, crash: drawCrash(random) };
+    case 'crashAgent':
+    case 'powerCut':
+      return { kind, device, crash: drawCrash(random) };
+    case 'turnControllerClock':
+      return { kind, ms: drawJump(random), forMs: drawSpan(random, 60_000) };
+    case 'turnDeviceClock':
+      return { kind, device, ms: drawJump(random), forMs: drawSpan(random, 120_000) };
+    case 'disable':
+      return { kind, device, forMs: drawSpan(random, 60_000) };
+    case 'wipe':
+      return { kind, device, downMs: drawSpan(random, 20_000) };
+  }
+}
+
+/** From a moment to the ceiling, short ones as likely as long ones. */
+export const drawSpan = (random: SeededRandom, ceilingMs: number): number =>
+  Math.floor(10 * (ceilingMs / 10) ** random.fraction());
+
+const drawJump = (random: SeededRandom): number =>
+  (random.chance(0.5) ? 1 : -1) * (random.chance(0.5) ? year : drawSpan(random, 60 * minute));
+
+function drawCrash(random: SeededRandom): Crash {
+  return {
+    commits: random.chance(0.2) ? 0 : random.integer(1, 6),
+    side: random.pick(['before', 'after']),
+    downMs: drawSpan(random, 30_000),
+  };
+}
+
+/** Both sides learn of it, or only one, or none: a half-dead link. */
+function drawCut(random: SeededRandom): Cut {
+  const learns = random.weighted({ both: 4, agent: 4, controller: 2, neither: 1 });
+  const delayMs = (): number => drawSpan(random, 20_000);
+  return {
+    agentLearnsAfterMs: learns === 'both' || learns === 'agent' ? delayMs() : undefined,
+    controllerLearnsAfterMs: learns === 'both' || learns === 'controller' ? delayMs() : undefined,
+    upArrive: random.pick([0, 0, 1, 2, 3, 100]),
+    downArrive: random.pick([0, 0, 1, 2, 3, 100]),
+    lateMs: random.chance(0.5) ? 0 : drawSpan(random, 20_000),
+  };
+}
