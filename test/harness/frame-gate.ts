@@ -26,6 +26,8 @@ export class FrameGate implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #links = new Set<WebSocket>();
+  /** The newest frames that arrived here, passed on or not. */
+  readonly seen: { direction: Direction; frame: Frame }[] = [];
   #hold: Hold | undefined;
 
   private constructor(target: string) {
@@ -111,8 +113,11 @@ export class FrameGate implements AsyncDisposable {
       const text = (data as Buffer).toString();
       const pass = () => to.send(text);
       const hold = this.#hold;
+      const frame = JSON.parse(text) as Frame;
+      this.seen.push({ direction, frame });
+      if (this.seen.length > 1000) this.seen.shift();
       if (hold?.direction !== direction) return pass();
-      if (!hold.closed && hold.matches(JSON.parse(text) as Frame)) {
+      if (!hold.closed && hold.matches(frame)) {
         hold.closed = true;
         hold.caught();
       }
