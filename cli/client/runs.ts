@@ -1,0 +1,18 @@
+import type { Http } from './http.ts';
+
+const schemas = () => import('../../shared/api/runs.ts');
+const runList = async () => (await schemas()).RunList;
+const run = async () => (await schemas()).Run;
+const cancelAnswer = async () => (await schemas()).CancelRunAnswer;
+
+const pathOf = (id: string) => `/api/v1/runs/${encodeURIComponent(id)}`;
+
+export const runRoutes = (http: Http, organization: string) => ({
+  list: (query: { page: number; per_page: number }) =>
+    http.request('GET', '/api/v1/runs', { query: { organization, ...query }, answer: runList }),
+
+  describe: (id: string) => http.request('GET', pathOf(id), { answer: run }),
+
+  cancel: (id: string, request: boolean) =>
+    http.request('POST', `${pathOf(id)}/cancel`, { body: { request }, answer: cancelAnswer }),
+});

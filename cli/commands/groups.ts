@@ -1,0 +1,76 @@
+import type { Command } from '@commander-js/extra-typings';
+import type { Open } from '../environment.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** What a group is built from. */
+export interface GroupParts {
+  command: Command;
+  open: Open;
+  terminal: Terminal;
+  loadAll(): Promise<void>;
+}
+
+export interface Group {
+  name: string;
+  summary: string;
+  load(): Promise<(parts: GroupParts) => void | Promise<void>>;
+}
+
+/** The commands of the first level, in the order of the help text. */
+export const groups: Group[] = [
+  {
+    name: 'run',
+    summary: 'Issue a command to one or more devices; list, watch and cancel runs',
+    load: async () => (await import('./run.ts')).addRunCommands,
+  },
+  {
+    name: 'task',
+    summary: 'Inspect and cancel tasks, read their logs',
+    load: async () => (await import('./task.ts')).addTaskCommands,
+  },
+  {
+    name: 'device',
+    summary: 'List, approve, label and remove devices',
+    load: async () => (await import('./device.ts')).addDeviceCommands,
+  },
+  {
+    name: 'enrolment-token',
+    summary: 'Tokens that let devices ask to join',
+    load: async () => (await import('./enrolment-token.ts')).addEnrolmentTokenCommands,
+  },
+  {
+    name: 'auth',
+    summary: 'Who you are, and your access tokens',
+    load: async () => (await import('./auth.ts')).addAuthCommands,
+  },
+  {
+    name: 'audit',
+    summary: 'Who changed what',
+    load: async () => (await import('./audit.ts')).addAudit,
+  },
+  {
+    name: 'events',
+    summary: 'Print changes as they happen',
+    load: async () => (await import('./events.ts')).addEvents,
+  },
+  {
+    name: 'profile',
+    summary: 'Controllers and tokens kept under a name',
+    load: async () => (await import('./profile.ts')).addProfileCommands,
+  },
+  {
+    name: 'completion',
+    summary: 'Print the completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).addCompletion,
+  },
+  {
+    name: 'version',
+    summary: 'Print the version',
+    load: async () => (await import('./version.ts')).addVersion,
+  },
+  {
+    name: 'help',
+    summary: 'Help for a command, or on exit-codes',
+    load: async () => (await import('./help.ts')).addHelp,
+  },
+];

@@ -1,0 +1,2 @@
+import type { GroupParts } from './groups.ts';
+export function addProfileCommands(_: GroupParts): void {}

@@ -1,0 +1,46 @@
+import type { Device } from '../../shared/api/devices.ts';
+import { painted } from '../output/view.ts';
+import type { View } from '../output/view.ts';
+
+export const deviceView: View<Device> = {
+  noun: 'devices',
+  key: ({ name }) => name,
+  columns: [
+    { head: 'NAME', value: ({ name }) => name },
+    { head: 'STATUS', value: ({ status }, paint) => painted(paint.state(status)) },
+    { head: 'LINK', value: (device, paint) => painted(paint.state(linkOf(device))) },
+    { head: 'VERSION', value: ({ version }) => version },
+    { head: 'HEARTBEAT', value: ({ heartbeat }, paint) => paint.time(heartbeat) },
+    { head: 'LABELS', value: ({ labels }) => labelText(labels) },
+  ],
+  fields: (device, paint) => [
+    ['Name', device.name],
+    ['Status', painted(paint.state(device.status))],
+    ['Link', painted(paint.state(linkOf(device)))],
+    ['Quarantined because', device.quarantine_reason],
+    ['Organization', device.organization],
+    ['Labels', labelText(device.labels)],
+    ['Agent version', device.version],
+    ['Heartbeat', paint.time(device.heartbeat)],
+    ['Task types', device.task_types.join(', ')],
+    ['Key fingerprint', device.key_fingerprint],
+    ['Boot id', device.boot_id],
+    ['UUID', device.uuid],
+    ['Created', paint.time(device.created_at)],
+    ['Updated', paint.time(device.updated_at)],
+    ...Object.entries(device.facts ?? {}).map(
+      ([name, value]) =>
+        [`Fact ${name}`, typeof value === 'string' ? value : JSON.stringify(value)] as [string, string],
+    ),
+  ],
+};
+
+const linkOf = (device: Device): string => {
+  if (device.quarantine_reason !== null) return 'quarantined';
+  return device.online ? 'online' : 'offline';
+};
+
+export const labelText = (labels: Record<string, string>): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');

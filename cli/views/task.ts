@@ -1,0 +1,83 @@
+import type { Task } from '../../shared/api/tasks.ts';
+import { formatDuration } from '../../shared/time.ts';
+import { painted } from '../output/view.ts';
+import type { View } from '../output/view.ts';
+
+export const taskView: View<Task> = {
+  noun: 'tasks',
+  key: ({ task }) => task,
+  columns: [
+    { head: 'TASK', value: ({ task }) => task },
+    { head: 'TYPE', value: ({ type }) => type },
+    { head: 'STATUS', value: ({ status }, paint) => painted(paint.state(status)) },
+    { head: 'DEVICE', value: ({ device_name }) => device_name },
+    { head: 'SCHEDULED', value: ({ scheduled_at }, paint) => paint.time(scheduled_at) },
+    { head: 'CREATED', value: ({ created_at }, paint) => paint.time(created_at) },
+    { head: 'MESSAGE', value: (task) => shortened(messageOf(task)) },
+  ],
+  fields: (task, paint) => [
+    ['Task', task.task],
+    ['Type', task.type],
+    ['Status', painted(paint.state(task.status))],
+    ['Progress', task.progress === null ? '' : `${task.progress} %`],
+    ['Device', task.device_name],
+    ['Organization', task.organization],
+    ['Run', task.run],
+    ['Parameters', task.payload === '{}' ? '' : task.payload],
+    ['Message', task.message],
+    ['Error', task.error_message],
+    ['Error code', task.error_code],
+    ...resultFields(task),
+    ['Late result', task.late_result === null ? '' : JSON.stringify(task.late_result)],
+    ['Attempt', task.attempt > 1 ? task.attempt : ''],
+    ['Forced', task.force ? 'yes' : ''],
+    ['Retry of', task.retry_of],
+    ['Created by', task.created_by],
+    ['Created', paint.time(task.created_at)],
+    ['Updated', paint.time(task.updated_at)],
+    ['Scheduled', paint.time(task.scheduled_at)],
+    ['Expires', paint.time(task.expires_at)],
+    ['Started', paint.time(task.started_at)],
+    ['Times out', paint.time(task.completed_at === null ? task.timeout_at : null)],
+    ['Cancel requested', paint.time(task.cancel_requested_at)],
+    ['Ended', paint.time(task.completed_at)],
+  ],
+};
+
+/** Tasks at the end of a wait. */
+export const taskOutcomeView: View<Task> = {
+  ...taskView,
+  columns: [
+    { head: 'DEVICE', value: ({ device_name }) => device_name },
+    { head: 'TASK', value: ({ task }) => task },
+    { head: 'STATUS', value: ({ status }, paint) => painted(paint.state(status)) },
+    { head: 'TOOK', value: took },
+    { head: 'MESSAGE', value: (task) => shortened(messageOf(task)) },
+  ],
+};
+
+/** A health check’s verdicts one by one; any other result as it came. */
+function resultFields({ type, result }: Task): [string, string][] {
+  if (result === null) return [];
+  const verdicts = type === 'HEALTH_CHECK' && Array.isArray(result.checks) ? result.checks : undefined;
+  if (verdicts === undefined) return [['Result', JSON.stringify(result)]];
+  return verdicts.map(({ name, verdict, message }: Record<string, unknown>) => [
+    'Check',
+    `${String(verdict)}  ${String(name)}: ${String(message)}`,
+  ]);
+}
+
+/** What is worth saying about a task in one line. */
+export function messageOf(task: Task): string {
+  if (task.error_message !== null) return task.error_message;
+  if (task.message !== null) return task.message;
+  return task.error_code ?? '';
+}
+
+function took({ started_at, completed_at }: Task): string {
+  if (started_at === null || completed_at === null) return '';
+  return formatDuration(Date.parse(completed_at) - Date.parse(started_at));
+}
+
+/** One line of a table; `describe` and JSON show the whole. */
+const shortened = (text: string): string => (text.length > 80 ? `${text.slice(0, 79)}…` : text);
