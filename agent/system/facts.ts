@@ -1,0 +1,74 @@
+import { arch, availableParallelism, cpus, hostname, networkInterfaces, release, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import systeminformation from 'systeminformation';
+import type { Facts } from './system.ts';
+
+/** Facts as JSON are never longer than this. */
+export const maxFactsBytes = 8192;
+/** For what systeminformation asks other programs; `hostname -f` may wait for a dead name server. */
+const patienceMs = 8000;
+
+export function createFacts(): Facts {
+  let hardware: Record<string, unknown> | undefined;
+  return {
+    async collect() {
+      // Does not change while the machine is up, and costs a dozen child processes: asked once.
+      hardware ??= await Promise.race([readHardware(), sleep(patienceMs, undefined, { ref: false })]);
+      return bounded({
+        hostname: hostname(),
+        ...hardware,
+        kernel: release(),
+        architecture: arch(),
+        cpu: { model: cpus()[0]?.model ?? 'unknown', count: availableParallelism() },
+        memory: { totalBytes: totalmem() },
+        interfaces: interfaces(),
+      });
+    },
+  };
+}
+
+/** Never `versions()`: it starts 66 programs and takes seconds. */
+async function readHardware(): Promise<Record<string, unknown>> {
+  const [system, os] = await Promise.all([systeminformation.system(), systeminformation.osInfo()]);
+  return {
+    system: {
+      manufacturer: short(system.manufacturer),
+      model: short(system.model),
+      serial: short(system.serial),
+      virtual: system.virtual,
+    },
+    os: {
+      platform: os.platform,
+      distribution: short(os.distro),
+      release: short(os.release),
+      codename: short(os.codename),
+    },
+  };
+}
+
+function interfaces(): { name: string; mac: string; addresses: string[] }[] {
+  return Object.entries(networkInterfaces())
+    .filter(([name]) => name !== 'lo')
+    .map(([name, addresses = []]) => ({
+      name,
+      mac: addresses[0]?.mac ?? '',
+      addresses: addresses.map(({ cidr, address }) => cidr ?? address),
+    }));
+}
+
+/** A router can have thousands of interfaces: as many as fit are told, and how many were left out. */
+export function bounded<Told extends { interfaces: unknown[] }>(facts: Told): Record<string, unknown> {
+  let told: Record<string, unknown> = facts;
+  for (let keep = facts.interfaces.length; size(told) > maxFactsBytes && keep > 0; ) {
+    keep = Math.floor(keep / 2);
+    told = {
+      ...facts,
+      interfaces: facts.interfaces.slice(0, keep),
+      interfacesLeftOut: facts.interfaces.length - keep,
+    };
+  }
+  return told;
+}
+
+const size = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+const short = (text: string): string => text.slice(0, 128);

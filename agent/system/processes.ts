@@ -1,0 +1,199 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { tmpdir } from 'node:os';
+import { execa } from 'execa';
+import { TaskError } from '../../shared/errors.ts';
+import { endGroup } from './process-group.ts';
+import { checkFolder, resolveProgram } from './program.ts';
+import { prepareScriptFolder, writeScriptFile } from './script-file.ts';
+import type { Command, ProcessEnd, Processes } from './system.ts';
+import { permittedUser, userSwitch } from './user.ts';
+
+export interface ProcessesOptions {
+  /** Where programs are searched. */
+  path?: string;
+  /** Added to every command's environment, such as MUSTER_DEVICE. */
+  env?: Record<string, string>;
+  /** A folder of this agent alone for script files, emptied at start; every user must be able to pass its parents. */
+  scriptFolder?: string;
+}
+
+type Output = Parameters<Processes['run']>[1];
+
+export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** How long output that is still held open by a daemon may be silent, and in all go on, after the process itself ended. */
+const silentMs = 500;
+const lingerMs = 10_000;
+
+export function createProcesses(options: ProcessesOptions = {}): Processes {
+  const path = options.path ?? defaultPath;
+  const scriptFolder = options.scriptFolder ?? tmpdir();
+  if (options.scriptFolder !== undefined) prepareScriptFolder(options.scriptFolder);
+
+  return {
+    async run(command, output, signal) {
+      signal.throwIfAborted();
+      const prepared = await prepare(command, path, options.env ?? {});
+      signal.throwIfAborted();
+      return runPrepared(prepared, output, signal);
+    },
+    scriptFile: (text, user) => writeScriptFile(scriptFolder, text, user),
+  };
+}
+
+interface Prepared {
+  file: string;
+  args: string[];
+  cwd: string;
+  env: Record<string, string>;
+  stdin: string | undefined;
+}
+
+async function prepare(command: Command, path: string, extra: Record<string, string>): Promise<Prepared> {
+  const cwd = command.cwd ?? '/';
+  const user = await permittedUser(command.user);
+  const env = {
+    PATH: path,
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
+    LANG: 'C.UTF-8',
+    ...extra,
+    ...command.env,
+  };
+  await checkFolder(cwd);
+  const [name, ...args] = command.argv;
+  const program = await resolveProgram(name, env.PATH, cwd);
+  const [file, ...rest] = [...(await userSwitch(user, path)), program, ...args];
+  return { file: file as string, args: rest, cwd, env, stdin: command.stdin }; // at least `program` is in the list
+}
+
+/**
+ * Invariants: the process leads a group of its own; whatever way this ends, no member of that group is left; the end
+ * is told only after all output was handed over.
+ */
+async function runPrepared(prepared: Prepared, output: Output, signal: AbortSignal): Promise<ProcessEnd> {
+  const child = execa(prepared.file, prepared.args, {
+    cwd: prepared.cwd,
+    env: prepared.env,
+    extendEnv: false,
+    killDescendants: true, // makes the process group; ending it is ours, because children may outlive their leader
+    forceKillAfterDelay: false,
+    reject: false,
+    buffer: false,
+    encoding: 'buffer',
+    ...(prepared.stdin === undefined ? { stdin: 'ignore' } : { input: prepared.stdin }),
+  });
+  const group = child.pid;
+  if (group === undefined) throw notStarted(prepared, (await child).cause);
+
+  const exited = new Promise<Omit<ProcessEnd, 'stopped'>>((resolve) => {
+    child.nodeChildProcess.once('exit', (exitCode, killedBy) => resolve({ exitCode, signal: killedBy }));
+  });
+  const pumps = new Pumps(output);
+  pumps.add('stdout', child.stdout);
+  pumps.add('stderr', child.stderr);
+
+  const interrupted = new AbortController(); // aborted when the process must go, and once it has gone
+  const mustGo = new Promise<'stop'>((resolve) => {
+    const options = { once: true, signal: interrupted.signal };
+    signal.addEventListener('abort', () => resolve('stop'), options);
+    pumps.failed.addEventListener('abort', () => resolve('stop'), options);
+  });
+  if (signal.aborted) interrupted.abort();
+  const first = signal.aborted ? 'stop' : await Promise.race([exited, mustGo]);
+  interrupted.abort();
+
+  await endGroup(group);
+  const end = await Promise.race([exited, sleep(1000, undefined, { ref: false })]);
+  await pumps.finish();
+  if (pumps.failed.aborted) throw pumps.failed.reason;
+  if (!end) throw new TaskError('not_killed', `${prepared.file} (process ${group}) did not end on SIGKILL`);
+  return { ...end, stopped: first === 'stop' };
+}
+
+/** Moves output from the streams to its taker, one piece at a time, decoded as UTF-8 across the edges of pieces. */
+class Pumps {
+  readonly #output: Output;
+  readonly #failed = new AbortController();
+  readonly #streams: Readable[] = [];
+  readonly #running: Promise<void>[] = [];
+  #pieces = 0;
+  #handingOver = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** Aborted with the error of a taker that failed. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  add(name: 'stdout' | 'stderr', stream: Readable): void {
+    this.#streams.push(stream);
+    this.#running.push(this.#pump(name, stream).catch((error: unknown) => this.#failed.abort(error)));
+  }
+
+  /** Waits for the end of all output, or gives up on streams that somebody outside the group keeps open. */
+  async finish(): Promise<void> {
+    const all = Promise.all(this.#running).then(() => true);
+    const deadline = performance.now() + lingerMs;
+    while (performance.now() < deadline) {
+      const before = this.#pieces;
+      if (await Promise.race([all, sleep(silentMs, false, { ref: false })])) return;
+      if (this.#pieces === before && this.#handingOver === 0) break;
+    }
+    for (const stream of this.#streams) stream.destroy();
+    await all;
+  }
+
+  async #pump(name: 'stdout' | 'stderr', stream: Readable): Promise<void> {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    try {
+      for await (const piece of stream as AsyncIterable<Uint8Array>) {
+        await this.#handOver(name, decoder.decode(piece, { stream: true }));
+      }
+    } catch (error) {
+      if (!isClosed(error)) throw error;
+    }
+    await this.#handOver(name, decoder.decode());
+  }
+
+  async #handOver(name: 'stdout' | 'stderr', text: string): Promise<void> {
+    this.#pieces += 1;
+    if (text === '') return;
+    this.#handingOver += 1;
+    try {
+      await this.#output(name, text);
+    } finally {
+      this.#handingOver -= 1;
+    }
+  }
+}
+
+const isClosed = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ABORT_ERR');
+
+function notStarted({ file }: Prepared, cause: unknown): TaskError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  switch (code) {
+    case 'ENOENT':
+      return new TaskError(
+        'program_missing',
+        `${file} cannot be started: the interpreter it names is missing`,
+        {
+          cause,
+        },
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new TaskError('not_permitted', `The agent is not permitted to execute ${file}`, { cause });
+    default:
+      return new TaskError('not_started', `${file} cannot be started: ${reason}`, { cause });
+  }
+}
