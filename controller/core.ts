@@ -1,9 +1,9 @@
 import type { Clock, Random } from '../shared/clock.ts';
 import type { FrameSocket } from '../shared/frame-socket.ts';
-import type { KeyPair } from '../shared/node/keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { Bus } from './bus/bus.ts';
 import type { Admission, AdmittedDevice } from './devices/admission.ts';
+import type { ControllerIdentity } from './devices/identity.ts';
 import type { DeviceRegistry } from './devices/registry.ts';
 import type { Tokens } from './devices/tokens.ts';
 import type { ControllerSettings } from './settings.ts';
@@ -13,11 +13,7 @@ import type { EventStream } from './tasks/events.ts';
 import type { Submission, Submitted } from './tasks/submit.ts';
 
 export { type ControllerSettings, defaultSettings } from './settings.ts';
-
-export interface ControllerIdentity {
-  controllerId: string;
-  keys: KeyPair;
-}
+export type { ControllerIdentity } from './devices/identity.ts';
 
 export interface ControllerParts {
   store: Store;

@@ -1,0 +1,72 @@
+import type { Instant } from '../../shared/clock.ts';
+import { passingRefusals, type TaskRefused } from '../../shared/protocol/task.ts';
+import type { HeldTask, OnlineLink } from '../devices/online.ts';
+import type { StoreTables } from '../store/store.ts';
+import type { Changes } from './changes.ts';
+import { eventsOfMoves } from './moves.ts';
+
+export interface Refusal {
+  link: OnlineLink;
+  refusal: TaskRefused;
+}
+
+export interface PauseTimes {
+  monotonic: number;
+  lanePauseMs: number;
+  diskFullPauseMs: number;
+}
+
+const isPassing = (reason: string): boolean => (passingRefusals as readonly string[]).includes(reason);
+
+/** Passing refusals leave the task PENDING and pause the lane; lasting ones fail it. Only an offer that waits for its answer can be refused. */
+export async function applyRefusals(
+  tables: StoreTables,
+  refusals: Refusal[],
+  changes: Changes,
+  times: PauseTimes & { now: Instant },
+): Promise<void> {
+  const asked = refusals.filter(({ link, refusal }) => link.held?.get(refusal.code)?.state === 'offered');
+  if (asked.length === 0) return;
+
+  const tasks = asked.map(({ link, refusal: { code, reason, message } }) => ({
+    deviceId: link.deviceId,
+    code,
+    reason,
+    message,
+  }));
+  const passing = tasks.filter(({ reason }) => isPassing(reason));
+  const lasting = tasks.filter(({ reason }) => !isPassing(reason));
+  if (passing.length > 0) {
+    const notes = passing.map(({ deviceId, code, reason, message }) => ({
+      deviceId,
+      code,
+      message: `The device did not take it yet (${reason}): ${message}`,
+    }));
+    await tables.tasks.noteRefusal(notes, times.now);
+  }
+  if (lasting.length > 0) {
+    const failures = lasting.map(({ deviceId, code, reason, message }) => ({
+      deviceId,
+      code,
+      errorCode: reason,
+      errorMessage: message,
+    }));
+    const moves = await tables.tasks.refuse(failures, times.now);
+    changes.noteEnded(moves);
+    changes.events.push(...eventsOfMoves(moves, times.now));
+  }
+  changes.afterCommit.push(() => {
+    for (const { link, refusal } of asked) release(link, refusal, times);
+    for (const { link } of asked) changes.freedDevices.add(link.deviceId);
+  });
+}
+
+function release(link: OnlineLink, { code, reason }: TaskRefused, times: PauseTimes): void {
+  const held: HeldTask | undefined = link.held?.get(code);
+  if (held === undefined) return;
+  link.held?.delete(code);
+  if (!isPassing(reason)) return;
+  const pauseMs = reason === 'disk_full' ? times.diskFullPauseMs : times.lanePauseMs;
+  link.pausedUntil ??= new Map();
+  link.pausedUntil.set(held.lane, times.monotonic + pauseMs);
+}

@@ -1,0 +1,99 @@
+import type { FactsReport, Hello } from '../../shared/protocol/hello.ts';
+import type { Report } from '../../shared/protocol/report.ts';
+import type { TaskRefused } from '../../shared/protocol/task.ts';
+import type { OnlineLink } from '../devices/online.ts';
+import type { DeviceTask } from '../store/tasks.ts';
+import { WakeUp } from './wake-up.ts';
+
+/** What one link delivered since the last commit. */
+export interface Share {
+  link: OnlineLink;
+  hello: Hello | undefined;
+  reports: Report[];
+  refusals: TaskRefused[];
+  facts: FactsReport | undefined;
+  /** The link closed. */
+  left: boolean;
+}
+
+/** More rows than this waiting from one link means that it does not wait for acknowledgements: it is closed. */
+const maxWaitingRows = 8_192;
+/** Bounds of one commit, so that none takes long. */
+const maxShares = 1_000;
+const maxRows = 20_000;
+
+/** Everything links deliver waits here for the next commit, grouped by link, oldest link first. */
+export class Inbox {
+  readonly #shares = new Map<OnlineLink, Share>();
+  #cancels: DeviceTask[] = [];
+  readonly #wakeUp = new WakeUp();
+
+  /** Settles when there is something to take, or the signal is aborted. */
+  async filled(signal: AbortSignal): Promise<void> {
+    while (this.#shares.size === 0 && this.#cancels.length === 0 && !signal.aborted)
+      await this.#wakeUp.wait(signal);
+  }
+
+  take(): Share[] {
+    const taken: Share[] = [];
+    let rows = 0;
+    for (const share of this.#shares.values()) {
+      if (taken.length >= maxShares || rows >= maxRows) break;
+      taken.push(share);
+      rows += share.reports.length;
+    }
+    for (const share of taken) this.#shares.delete(share.link);
+    return taken;
+  }
+
+  takeCancels(): DeviceTask[] {
+    const taken = this.#cancels;
+    this.#cancels = [];
+    return taken;
+  }
+
+  /** Cancel requests pass through here, so that each follows whatever the commit before it says to the device. */
+  cancels(tasks: DeviceTask[]): void {
+    for (const task of tasks) this.#cancels.push(task);
+    this.#wakeUp.call();
+  }
+
+  hello(link: OnlineLink, hello: Hello): void {
+    this.#share(link).hello = hello;
+    this.#wakeUp.call();
+  }
+
+  /** False when too much waits already. */
+  reports(link: OnlineLink, reports: Report[]): boolean {
+    const share = this.#share(link);
+    if (share.reports.length + reports.length > maxWaitingRows) return false;
+    if (share.reports.length === 0) share.reports = reports;
+    else for (const report of reports) share.reports.push(report);
+    this.#wakeUp.call();
+    return true;
+  }
+
+  refusal(link: OnlineLink, refusal: TaskRefused): void {
+    this.#share(link).refusals.push(refusal);
+    this.#wakeUp.call();
+  }
+
+  facts(link: OnlineLink, facts: FactsReport): void {
+    this.#share(link).facts = facts;
+    this.#wakeUp.call();
+  }
+
+  left(link: OnlineLink): void {
+    this.#share(link).left = true;
+    this.#wakeUp.call();
+  }
+
+  #share(link: OnlineLink): Share {
+    let share = this.#shares.get(link);
+    if (share === undefined) {
+      share = { link, hello: undefined, reports: [], refusals: [], facts: undefined, left: false };
+      this.#shares.set(link, share);
+    }
+    return share;
+  }
+}

@@ -1,0 +1,43 @@
+import type { EventType } from '../../shared/api/events.ts';
+import type { Instant } from '../../shared/clock.ts';
+import type { TaskState } from '../../shared/task-state.ts';
+import type { NewEvent } from '../store/events.ts';
+import type { TaskMove } from '../store/tasks.ts';
+
+const eventOfState: Record<TaskState, EventType> = {
+  SCHEDULED: 'task.created',
+  PENDING: 'task.pending',
+  IN_PROGRESS: 'task.started',
+  COMPLETED: 'task.completed',
+  FAILED: 'task.failed',
+  CANCELLED: 'task.cancelled',
+  EXPIRED: 'task.expired',
+};
+
+/** The event that tells of a move; the type follows the state reached unless said otherwise. */
+export function eventOfMove(
+  move: TaskMove,
+  at: Instant,
+  more: { type?: EventType; data?: Record<string, unknown> } = {},
+): NewEvent {
+  return {
+    type: more.type ?? eventOfState[move.status],
+    at,
+    organizationId: move.organizationId,
+    deviceId: move.deviceId,
+    taskId: move.id,
+    runId: move.runId,
+    data: {
+      status: move.status,
+      task_type: move.type,
+      ...(move.errorCode === null ? {} : { error_code: move.errorCode }),
+      ...more.data,
+    },
+  };
+}
+
+export const eventsOfMoves = (moves: TaskMove[], at: Instant, type?: EventType): NewEvent[] =>
+  moves.map((move) => eventOfMove(move, at, type === undefined ? {} : { type }));
+
+/** Identifies a task of a device in a map or set. */
+export const taskKey = (task: { deviceId: string; code: string }): string => `${task.deviceId} ${task.code}`;
