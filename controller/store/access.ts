@@ -1,6 +1,8 @@
 import type { Instant } from '../../shared/clock.ts';
 import type { Role } from '../../shared/api/common.ts';
+import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
+import type { Db } from './dialect.ts';
 
 export interface OrganizationRow {
   id: string;
@@ -76,7 +78,10 @@ export interface IdempotentAnswer {
   createdAt: Instant;
 }
 
-/** Organizations, people and tokens. Names are unique per organization: a duplicate throws `AppError('name_taken')`. */
+/**
+ * Organizations, people and tokens. Names are unique: of organizations everywhere, e-mails and enrolment tokens within their
+ * organization, access tokens within their account, revoked ones included. A duplicate throws `AppError('name_taken')`.
+ */
 export interface AccessStore {
   insertOrganization(row: OrganizationRow): Promise<void>;
   organization(nameOrId: string): Promise<OrganizationRow | undefined>;
@@ -100,7 +105,262 @@ export interface AccessStore {
   revokeEnrolmentToken(organizationId: string, name: string, now: Instant): Promise<boolean>;
 
   idempotentAnswer(accountId: string, key: string): Promise<IdempotentAnswer | undefined>;
+  /** Throws `AppError('conflict')` when the key has an answer: the same request was faster, and this one must be undone. */
   keepIdempotentAnswer(answer: IdempotentAnswer): Promise<void>;
   /** Deletes answers created before; returns how many. */
   pruneIdempotentAnswers(before: Instant): Promise<number>;
 }
+
+export class SqlAccessStore implements AccessStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async insertOrganization(row: OrganizationRow): Promise<void> {
+    const values = { id: row.id, name: row.name, display_name: row.displayName, created_at: row.createdAt };
+    await this.#unique(`Organization ${row.name} exists already`, () =>
+      this.#db.kysely.insertInto('organizations').values(values).execute(),
+    );
+  }
+
+  async organization(nameOrId: string): Promise<OrganizationRow | undefined> {
+    return this.#db.kysely
+      .selectFrom('organizations')
+      .select(organizationColumns)
+      .where((is) => is.or([is('name', '=', nameOrId), is('id', '=', nameOrId)]))
+      .executeTakeFirst();
+  }
+
+  async organizations(): Promise<OrganizationRow[]> {
+    return this.#db.kysely.selectFrom('organizations').select(organizationColumns).orderBy('name').execute();
+  }
+
+  async insertAccount(row: AccountRow): Promise<void> {
+    const { organizationId, createdAt, ...rest } = row;
+    const values = { ...rest, organization_id: organizationId, created_at: createdAt };
+    await this.#unique(`Account ${row.email} exists already`, () =>
+      this.#db.kysely.insertInto('accounts').values(values).execute(),
+    );
+  }
+
+  async insertAccessToken(row: AccessTokenRow): Promise<void> {
+    const values = {
+      id: row.id,
+      account_id: row.accountId,
+      organization_id: row.organizationId,
+      name: row.name,
+      prefix: row.prefix,
+      hash: row.hash,
+      scope: row.scope,
+      created_at: row.createdAt,
+      expires_at: row.expiresAt,
+      revoked_at: row.revokedAt,
+      last_used_at: row.lastUsedAt,
+    };
+    await this.#unique(`An access token named ${row.name} exists already`, () =>
+      this.#db.kysely.insertInto('access_tokens').values(values).execute(),
+    );
+  }
+
+  async principal(tokenHash: string): Promise<Principal | undefined> {
+    const token = await this.#db.kysely
+      .selectFrom('access_tokens')
+      .select(accessTokenColumns)
+      .where('hash', '=', tokenHash)
+      .executeTakeFirst();
+    if (!token) return undefined;
+
+    const account = await this.#db.kysely
+      .selectFrom('accounts')
+      .select(['id', 'organization_id as organizationId', 'email', 'name', 'role', 'created_at as createdAt'])
+      .where('id', '=', token.accountId)
+      .executeTakeFirst();
+    const organization = await this.organization(token.organizationId);
+    return account && organization && { account, organization, token };
+  }
+
+  async touchAccessToken(id: string, now: Instant): Promise<void> {
+    await this.#db.kysely
+      .updateTable('access_tokens')
+      .set({ last_used_at: now })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  async accessTokens(accountId: string, paging: Paging): Promise<PageOf<AccessTokenRow>> {
+    const matching = this.#db.kysely.selectFrom('access_tokens').where('account_id', '=', accountId);
+    const { total } = await matching
+      .select((the) => the.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const items = await matching
+      .select(accessTokenColumns)
+      .orderBy('created_at', 'desc')
+      .orderBy('name')
+      .limit(paging.perPage)
+      .offset((paging.page - 1) * paging.perPage)
+      .execute();
+    return { items, total };
+  }
+
+  async revokeAccessToken(accountId: string, name: string, now: Instant): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db.kysely
+      .updateTable('access_tokens')
+      .set({ revoked_at: now })
+      .where('account_id', '=', accountId)
+      .where('name', '=', name)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async insertEnrolmentToken(row: EnrolmentTokenRow): Promise<void> {
+    const values = {
+      id: row.id,
+      organization_id: row.organizationId,
+      name: row.name,
+      prefix: row.prefix,
+      hash: row.hash,
+      uses: row.uses,
+      max_uses: row.maxUses,
+      auto_approve: row.autoApprove ? (1 as const) : (0 as const),
+      labels: JSON.stringify(row.labels),
+      created_at: row.createdAt,
+      expires_at: row.expiresAt,
+      revoked_at: row.revokedAt,
+    };
+    await this.#unique(`An enrolment token named ${row.name} exists already`, () =>
+      this.#db.kysely.insertInto('enrolment_tokens').values(values).execute(),
+    );
+  }
+
+  async enrolmentTokenByHash(hash: string): Promise<EnrolmentTokenRow | undefined> {
+    const row = await this.#db.kysely
+      .selectFrom('enrolment_tokens')
+      .select(enrolmentTokenColumns)
+      .where('hash', '=', hash)
+      .executeTakeFirst();
+    return row && enrolmentToken(row);
+  }
+
+  async useEnrolmentToken(id: string, now: Instant): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db.kysely
+      .updateTable('enrolment_tokens')
+      .set((token) => ({ uses: token('uses', '+', 1) }))
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', now)]))
+      .where((is) => is.or([is('max_uses', 'is', null), is('uses', '<', is.ref('max_uses'))]))
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async enrolmentTokens(organizationId: string, paging: Paging): Promise<PageOf<EnrolmentTokenRow>> {
+    const matching = this.#db.kysely
+      .selectFrom('enrolment_tokens')
+      .where('organization_id', '=', organizationId);
+    const { total } = await matching
+      .select((the) => the.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const rows = await matching
+      .select(enrolmentTokenColumns)
+      .orderBy('created_at', 'desc')
+      .orderBy('name')
+      .limit(paging.perPage)
+      .offset((paging.page - 1) * paging.perPage)
+      .execute();
+    return { items: rows.map(enrolmentToken), total };
+  }
+
+  async revokeEnrolmentToken(organizationId: string, name: string, now: Instant): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db.kysely
+      .updateTable('enrolment_tokens')
+      .set({ revoked_at: now })
+      .where('organization_id', '=', organizationId)
+      .where('name', '=', name)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async idempotentAnswer(accountId: string, key: string): Promise<IdempotentAnswer | undefined> {
+    return this.#db.kysely
+      .selectFrom('idempotent_answers')
+      .select(['account_id as accountId', 'key', 'request_digest as requestDigest', 'status', 'body'])
+      .select('created_at as createdAt')
+      .where('account_id', '=', accountId)
+      .where('key', '=', key)
+      .executeTakeFirst();
+  }
+
+  async keepIdempotentAnswer(answer: IdempotentAnswer): Promise<void> {
+    const { accountId, requestDigest, createdAt, ...rest } = answer;
+    const values = { ...rest, account_id: accountId, request_digest: requestDigest, created_at: createdAt };
+    try {
+      await this.#db.kysely.insertInto('idempotent_answers').values(values).execute();
+    } catch (cause) {
+      if (this.#db.dialect.uniqueViolation(cause) === undefined) throw cause;
+      throw new AppError('conflict', `Idempotency-Key ${answer.key} has an answer already`, { cause });
+    }
+  }
+
+  async pruneIdempotentAnswers(before: Instant): Promise<number> {
+    const { numDeletedRows } = await this.#db.kysely
+      .deleteFrom('idempotent_answers')
+      .where('created_at', '<', before)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  }
+
+  async #unique(message: string, insert: () => Promise<unknown>): Promise<void> {
+    try {
+      await insert();
+    } catch (cause) {
+      if (this.#db.dialect.uniqueViolation(cause) === undefined) throw cause;
+      throw new AppError('name_taken', message, { cause });
+    }
+  }
+}
+
+const organizationColumns = ['id', 'name', 'display_name as displayName', 'created_at as createdAt'] as const;
+
+const accessTokenColumns = [
+  'id',
+  'account_id as accountId',
+  'organization_id as organizationId',
+  'name',
+  'prefix',
+  'hash',
+  'scope',
+  'created_at as createdAt',
+  'expires_at as expiresAt',
+  'revoked_at as revokedAt',
+  'last_used_at as lastUsedAt',
+] as const;
+
+const enrolmentTokenColumns = [
+  'id',
+  'organization_id as organizationId',
+  'name',
+  'prefix',
+  'hash',
+  'uses',
+  'max_uses as maxUses',
+  'auto_approve as autoApprove',
+  'labels',
+  'created_at as createdAt',
+  'expires_at as expiresAt',
+  'revoked_at as revokedAt',
+] as const;
+
+type StoredEnrolmentToken = Omit<EnrolmentTokenRow, 'autoApprove' | 'labels'> & {
+  autoApprove: number;
+  labels: string;
+};
+
+const enrolmentToken = (row: StoredEnrolmentToken): EnrolmentTokenRow => ({
+  ...row,
+  autoApprove: row.autoApprove === 1,
+  labels: JSON.parse(row.labels),
+});

@@ -1,8 +1,12 @@
+import { type RawBuilder, sql } from 'kysely';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
 import type { Instant } from '../../shared/clock.ts';
+import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { Lane } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
+import { advance, deviceStores, saveHellos } from './device-stores.ts';
+import { type Db, all, atomically } from './dialect.ts';
 
 export interface NewDevice {
   id: string;
@@ -39,6 +43,16 @@ export interface DeviceRow {
   lastSeenAt: Instant | null;
   createdAt: Instant;
   updatedAt: Instant;
+}
+
+/** A device in brief. Values are shared between rows: not to be changed. */
+export interface DeviceBrief {
+  id: string;
+  name: string;
+  status: DeviceStatus;
+  labels: Labels;
+  taskTypes: string[];
+  agentVersion: string | null;
 }
 
 /** What a hello changes. */
@@ -83,25 +97,15 @@ export interface DeviceStore {
   byName(organizationId: string, name: string): Promise<DeviceRow | undefined>;
   byPublicKey(publicKey: string): Promise<DeviceRow | undefined>;
   /** Every device of the organization in brief, for resolving names, patterns and labels. Ordered by name. */
-  brief(
-    organizationId: string,
-  ): Promise<
-    {
-      id: string;
-      name: string;
-      status: DeviceStatus;
-      labels: Labels;
-      taskTypes: string[];
-      agentVersion: string | null;
-    }[]
-  >;
+  brief(organizationId: string): Promise<DeviceBrief[]>;
+  /** Devices without the value that is sorted by come last. */
   list(filter: DeviceFilter, paging: Paging): Promise<PageOf<DeviceRow>>;
   count(organizationId: string): Promise<number>;
 
   setStatus(id: string, status: DeviceStatus, now: Instant): Promise<void>;
   rename(id: string, name: string, now: Instant): Promise<void>;
   setLabels(id: string, labels: Labels, now: Instant): Promise<void>;
-  /** The row stays for the history, as `NAME__deleted__CODE`; its name and key are free again. */
+  /** The row stays for the history, as `NAME__deleted__CODE` (the end of its id); its name and key are free again. */
   remove(id: string, now: Instant): Promise<void>;
   /** `reason` null lifts it. */
   setQuarantine(id: string, reason: string | null, now: Instant): Promise<void>;
@@ -113,4 +117,226 @@ export interface DeviceStore {
   deviceStores(deviceIds: string[]): Promise<DeviceStoreRow[]>;
   /** Raises `appliedSeq`; never lowers it. Belongs in the transaction that applies the reports. */
   advance(rows: { deviceId: string; storeId: string; seq: number }[]): Promise<void>;
+}
+
+export class SqlDeviceStore implements DeviceStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async insert(device: NewDevice): Promise<void> {
+    const values = {
+      id: device.id,
+      organization_id: device.organizationId,
+      name: device.name,
+      status: device.status,
+      public_key: device.publicKey,
+      labels: JSON.stringify(device.labels),
+      agent_version: device.agentVersion,
+      created_at: device.createdAt,
+      updated_at: device.createdAt,
+    };
+    await this.#unique(device.name, () => this.#db.kysely.insertInto('devices').values(values).execute());
+  }
+
+  async get(id: string): Promise<DeviceRow | undefined> {
+    const [row] = await this.#read(sql`d.id = ${id}`);
+    return row;
+  }
+
+  async getMany(ids: string[]): Promise<DeviceRow[]> {
+    return this.#read(sql`d.id in ${this.#db.dialect.list(ids)}`);
+  }
+
+  async byName(organizationId: string, name: string): Promise<DeviceRow | undefined> {
+    const [row] = await this.#read(sql`d.organization_id = ${organizationId} and d.name = ${name}`);
+    return row;
+  }
+
+  async byPublicKey(publicKey: string): Promise<DeviceRow | undefined> {
+    const [row] = await this.#read(sql`d.public_key = ${publicKey}`);
+    return row;
+  }
+
+  async brief(organizationId: string): Promise<DeviceBrief[]> {
+    const rows = await all(
+      this.#db,
+      sql<Omit<DeviceBrief, 'labels' | 'taskTypes'> & { labels: string; taskTypes: string }>`
+        select id, name, status, labels, task_types as "taskTypes", agent_version as "agentVersion"
+        from devices ${this.#db.dialect.indexed('devices_name')}
+        where organization_id = ${organizationId} and removed_at is null
+        order by name`,
+    );
+    // Thousands of devices share a few values: each is parsed once.
+    const taskTypes = remembered<string[]>();
+    const labels = remembered<Labels>();
+    return rows.map((row) => ({ ...row, labels: labels(row.labels), taskTypes: taskTypes(row.taskTypes) }));
+  }
+
+  async list(filter: DeviceFilter, paging: Paging): Promise<PageOf<DeviceRow>> {
+    const matching = this.#matching(filter);
+    const [count] = await all(
+      this.#db,
+      sql<{
+        total: number;
+      }>`select count(*) as total from devices as d where d.removed_at is null and ${matching}`,
+    );
+    const order = sql.raw(
+      `${sortColumns[filter.sortBy]} ${filter.descending ? 'desc' : 'asc'} nulls last, d.id`,
+    );
+    const items = await this.#read(sql`
+      ${matching}
+      order by ${order}
+      limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`);
+    return { items, total: count?.total ?? 0 };
+  }
+
+  async count(organizationId: string): Promise<number> {
+    const { count } = await this.#db.kysely
+      .selectFrom('devices')
+      .select((the) => the.fn.countAll<number>().as('count'))
+      .where('organization_id', '=', organizationId)
+      .where('removed_at', 'is', null)
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
+  async setStatus(id: string, status: DeviceStatus, now: Instant): Promise<void> {
+    await this.#set(id, sql`status = ${status}, updated_at = ${now}`);
+  }
+
+  async rename(id: string, name: string, now: Instant): Promise<void> {
+    await this.#unique(name, () => this.#set(id, sql`name = ${name}, updated_at = ${now}`));
+  }
+
+  async setLabels(id: string, labels: Labels, now: Instant): Promise<void> {
+    await this.#set(id, sql`labels = ${JSON.stringify(labels)}, updated_at = ${now}`);
+  }
+
+  async remove(id: string, now: Instant): Promise<void> {
+    const code = id.slice(-8);
+    await this.#set(
+      id,
+      sql`name = name || ${`__deleted__${code}`}, removed_at = ${now}, updated_at = ${now}`,
+    );
+  }
+
+  async setQuarantine(id: string, reason: string | null, now: Instant): Promise<void> {
+    const since = reason === null ? null : now;
+    await this.#set(id, sql`quarantined_at = ${since}, quarantine_reason = ${reason}, updated_at = ${now}`);
+  }
+
+  saveHellos(rows: HelloRow[]): Promise<void> {
+    return saveHellos(this.#db, rows);
+  }
+
+  async saveFacts(
+    deviceId: string,
+    digest: string,
+    facts: Record<string, unknown>,
+    now: Instant,
+  ): Promise<void> {
+    await atomically(this.#db, async (db) => {
+      const text = JSON.stringify(facts);
+      await db.kysely
+        .insertInto('device_facts')
+        .values({ device_id: deviceId, facts: text })
+        .onConflict((conflict) => conflict.column('device_id').doUpdateSet({ facts: text }))
+        .execute();
+      await all(
+        db,
+        sql`update devices set facts_digest = ${digest}, updated_at = ${now} where id = ${deviceId}`,
+      );
+    });
+  }
+
+  async touch(deviceIds: string[], now: Instant): Promise<void> {
+    if (deviceIds.length === 0) return;
+    const { dialect } = this.#db;
+    await all(this.#db, sql`update devices set last_seen_at = ${now} where id in ${dialect.list(deviceIds)}`);
+  }
+
+  deviceStores(deviceIds: string[]): Promise<DeviceStoreRow[]> {
+    return deviceStores(this.#db, deviceIds);
+  }
+
+  advance(rows: { deviceId: string; storeId: string; seq: number }[]): Promise<void> {
+    return advance(this.#db, rows);
+  }
+
+  async #set(id: string, values: RawBuilder<unknown>): Promise<void> {
+    await all(this.#db, sql`update devices set ${values} where id = ${id} and removed_at is null`);
+  }
+
+  async #read(which: RawBuilder<unknown>): Promise<DeviceRow[]> {
+    const rows = await all(
+      this.#db,
+      sql<StoredDevice>`
+        select ${columns} from devices as d left join device_facts as f on f.device_id = d.id
+        where d.removed_at is null and ${which}`,
+    );
+    return rows.map((row) => ({
+      ...row,
+      labels: JSON.parse(row.labels),
+      taskTypes: JSON.parse(row.taskTypes),
+      slots: JSON.parse(row.slots),
+      facts: row.facts === null ? null : JSON.parse(row.facts),
+    }));
+  }
+
+  #matching(filter: DeviceFilter): RawBuilder<unknown> {
+    const { dialect } = this.#db;
+    const conditions = [sql`d.organization_id = ${filter.organizationId}`];
+    if (filter.ids !== undefined) conditions.push(sql`d.id in ${dialect.list(filter.ids)}`);
+    if (filter.status !== undefined) conditions.push(sql`d.status = ${filter.status}`);
+    for (const [key, value] of Object.entries(filter.labels ?? {})) {
+      conditions.push(sql`${dialect.field(sql`d.labels`, key)} = ${value}`);
+    }
+    return sql.join(conditions, sql` and `);
+  }
+
+  async #unique(name: string, change: () => Promise<unknown>): Promise<void> {
+    try {
+      await change();
+    } catch (cause) {
+      const violation = this.#db.dialect.uniqueViolation(cause);
+      if (violation === undefined) throw cause;
+      const what = violation.includes('public_key') ? 'The key of this device' : `The device name ${name}`;
+      throw new AppError('name_taken', `${what} is in use by another device`, { cause });
+    }
+  }
+}
+
+type StoredDevice = Omit<DeviceRow, 'labels' | 'taskTypes' | 'slots' | 'facts'> & {
+  labels: string;
+  taskTypes: string;
+  slots: string;
+  facts: string | null;
+};
+
+const columns =
+  sql.raw(`d.id, d.organization_id as "organizationId", d.name, d.status, d.public_key as "publicKey",
+  d.labels, d.agent_version as "agentVersion", d.task_types as "taskTypes", d.slots, f.facts,
+  d.facts_digest as "factsDigest", d.boot_id as "bootId", d.instance_id as "instanceId", d.epoch, d.connection,
+  d.store_id as "storeId", d.quarantined_at as "quarantinedAt", d.quarantine_reason as "quarantineReason",
+  d.last_seen_at as "lastSeenAt", d.created_at as "createdAt", d.updated_at as "updatedAt"`);
+
+const sortColumns: Record<DeviceFilter['sortBy'], string> = {
+  name: 'd.name',
+  status: 'd.status',
+  created_at: 'd.created_at',
+  updated_at: 'd.updated_at',
+  heartbeat: 'd.last_seen_at',
+};
+
+/** JSON.parse that parses equal texts once; what it returns is shared and not to be changed. */
+function remembered<Value>(): (text: string) => Value {
+  const known = new Map<string, Value>();
+  return (text) => {
+    const value: Value = known.get(text) ?? JSON.parse(text);
+    known.set(text, value);
+    return value;
+  };
 }

@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
+import { type Db, all } from './dialect.ts';
 
 export interface NewLogLine {
   taskId: string;
@@ -10,12 +12,48 @@ export interface NewLogLine {
 }
 
 export interface LogRow extends NewLogLine {
+  /** Where to read on: the number of the line. */
   cursor: number;
 }
 
-/** Output of tasks. A line is stored once: (task, line) is unique, and a second one is ignored. */
+/** Output of tasks. A line is stored once: (task, line) is unique, and a second one is ignored, as is one of an unknown task. */
 export interface LogStore {
   append(lines: NewLogLine[]): Promise<void>;
   /** In order of line, after the cursor. */
   read(taskId: string, after: number, limit: number): Promise<LogRow[]>;
+}
+
+export class SqlLogStore implements LogStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async append(lines: NewLogLine[]): Promise<void> {
+    if (lines.length === 0) return;
+    const { dialect } = this.#db;
+    const row = { taskId: 'text', line: 'integer', stream: 'text', at: 'integer', text: 'text' } as const;
+    await all(
+      this.#db,
+      sql`
+        insert into task_logs (task_seq, line, stream, at, text)
+        select tasks.seq, j.line, j.stream, j.at, j.text
+        from ${dialect.rows('j', row, lines)} cross join tasks ${dialect.indexed('tasks_id')}
+        where tasks.id = j.task_id
+        on conflict do nothing`,
+    );
+  }
+
+  async read(taskId: string, after: number, limit: number): Promise<LogRow[]> {
+    return all(
+      this.#db,
+      sql<LogRow>`
+        select ${taskId} as "taskId", line as cursor, line, stream, at, text
+        from task_logs
+        where task_seq = (select seq from tasks where id = ${taskId}) and line > ${after}
+        order by line
+        limit ${limit}`,
+    );
+  }
 }

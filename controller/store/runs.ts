@@ -1,8 +1,10 @@
-import type { Instant } from '../../shared/clock.ts';
+import { type RawBuilder, sql } from 'kysely';
 import type { Rollout } from '../../shared/api/tasks.ts';
-import type { TaskState } from '../../shared/task-state.ts';
+import type { Instant } from '../../shared/clock.ts';
+import { type TaskState, isFinal, taskStateNames } from '../../shared/task-state.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
+import { type Db, all, changed } from './dialect.ts';
 
 export interface NewRun {
   id: string;
@@ -25,7 +27,7 @@ export interface RunRow extends NewRun {
   stoppedAt: Instant | null;
   stoppedReason: string | null;
   counts: Record<TaskState, number>;
-  /** When its last task ended; null while one is open. */
+  /** When its last task ended; null while one is open. Of a run without tasks, when it was created. */
   completedAt: Instant | null;
 }
 
@@ -41,6 +43,7 @@ export interface OpenRollout {
 export interface RunStore {
   insert(run: NewRun): Promise<void>;
   get(organizationId: string | undefined, id: string): Promise<RunRow | undefined>;
+  /** Newest first. */
   list(organizationId: string, paging: Paging): Promise<PageOf<RunRow>>;
   /** Ids of the run's tasks in these states. */
   taskIds(runId: string, states: TaskState[]): Promise<string[]>;
@@ -54,3 +57,192 @@ export interface RunStore {
   /** Deletes runs that have no task left and were created before; returns how many. */
   prune(before: Instant): Promise<number>;
 }
+
+export class SqlRunStore implements RunStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async insert(run: NewRun): Promise<void> {
+    await this.#db.kysely
+      .insertInto('runs')
+      .values({
+        id: run.id,
+        organization_id: run.organizationId,
+        type: run.type,
+        trigger: run.trigger,
+        parameters: run.parameters,
+        rollout: run.rollout && JSON.stringify(run.rollout),
+        rollout_open: run.rollout ? 1 : 0,
+        total: run.total,
+        skipped: JSON.stringify(run.skipped),
+        created_by: run.createdBy,
+        created_at: run.createdAt,
+        scheduled_at: run.scheduledAt,
+      })
+      .execute();
+  }
+
+  async get(organizationId: string | undefined, id: string): Promise<RunRow | undefined> {
+    const mine = organizationId === undefined ? sql`` : sql`and r.organization_id = ${organizationId}`;
+    const [row] = await this.#read(sql`where r.id = ${id} ${mine}`);
+    return row;
+  }
+
+  async list(organizationId: string, paging: Paging): Promise<PageOf<RunRow>> {
+    const { total } = await this.#db.kysely
+      .selectFrom('runs')
+      .select((the) => the.fn.countAll<number>().as('total'))
+      .where('organization_id', '=', organizationId)
+      .executeTakeFirstOrThrow();
+    const items = await this.#read(sql`
+      where r.organization_id = ${organizationId}
+      order by r.created_at desc, r.seq desc
+      limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`);
+    return { items, total };
+  }
+
+  async taskIds(runId: string, states: TaskState[]): Promise<string[]> {
+    const rows = await all(
+      this.#db,
+      sql<{ id: string }>`
+        select id from tasks ${this.#db.dialect.indexed('tasks_run')}
+        where run_id = ${runId} and status in ${this.#db.dialect.list(states)}
+        order by seq`,
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  async notRun(runId: string, limit: number): Promise<{ deviceName: string; reason: string }[]> {
+    return all(
+      this.#db,
+      sql<{ deviceName: string; reason: string }>`
+        select devices.name as "deviceName",
+          case
+            when tasks.status = 'CANCELLED' then coalesce(tasks.error_message, tasks.error_code)
+            when tasks.message is null then 'expired'
+            else 'expired: ' || tasks.message
+          end as reason
+        from tasks ${this.#db.dialect.indexed('tasks_run')}
+        cross join devices on devices.id = tasks.device_id
+        where tasks.run_id = ${runId}
+          and (tasks.status = 'EXPIRED' or (tasks.status = 'CANCELLED' and tasks.error_code is not null))
+        order by tasks.seq
+        limit ${limit}`,
+    );
+  }
+
+  async openRollouts(): Promise<OpenRollout[]> {
+    const rows = await all(
+      this.#db,
+      sql<{ id: string; rollout: string; total: number }>`
+        select id, rollout, total from runs ${this.#db.dialect.indexed('runs_rollout_open')}
+        where rollout_open = 1
+        order by seq`,
+    );
+    const progress = await this.#progress(rows.map(({ id }) => id));
+    return rows.map((row) => ({
+      ...row,
+      rollout: JSON.parse(row.rollout),
+      counts: progress.get(row.id)?.counts ?? noCounts(),
+    }));
+  }
+
+  async stop(id: string, reason: string, now: Instant): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db.kysely
+      .updateTable('runs')
+      .set({ stopped_at: now, stopped_reason: reason, rollout_open: 0 })
+      .where('id', '=', id)
+      .where('stopped_at', 'is', null)
+      .where((is) => is.or([is('rollout', 'is', null), is('rollout_open', '=', 1)]))
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async closeRollouts(ids: string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await all(
+      this.#db,
+      sql`update runs set rollout_open = 0 where rollout_open = 1 and id in ${this.#db.dialect.list(ids)}`,
+    );
+  }
+
+  async prune(before: Instant): Promise<number> {
+    return changed(
+      this.#db,
+      sql`
+        delete from runs
+        where created_at < ${before} and not exists (select 1 from tasks where tasks.run_id = runs.id)`,
+    );
+  }
+
+  async #read(which: RawBuilder<unknown>): Promise<RunRow[]> {
+    const rows = await all(
+      this.#db,
+      sql<StoredRun>`
+        select r.id, r.organization_id as "organizationId", r.type, r.trigger, r.parameters, r.rollout, r.total,
+          r.skipped, r.created_by as "createdBy", r.created_at as "createdAt", r.scheduled_at as "scheduledAt",
+          r.stopped_at as "stoppedAt", r.stopped_reason as "stoppedReason",
+          organizations.name as "organizationName"
+        from runs as r
+        join organizations on organizations.id = r.organization_id
+        ${which}`,
+    );
+    const progress = await this.#progress(rows.map(({ id }) => id));
+    return rows.map((row) => {
+      const { counts, lastEnd } = progress.get(row.id) ?? { counts: noCounts(), lastEnd: null };
+      const isOpen = taskStateNames.some((state) => !isFinal(state) && counts[state] > 0);
+      return {
+        ...row,
+        rollout: row.rollout === null ? null : JSON.parse(row.rollout),
+        skipped: JSON.parse(row.skipped),
+        counts,
+        completedAt: isOpen ? null : (lastEnd ?? row.createdAt),
+      };
+    });
+  }
+
+  async #progress(runIds: string[]): Promise<Map<string, Progress>> {
+    const progress = new Map<string, Progress>();
+    if (runIds.length === 0) return progress;
+    const { dialect } = this.#db;
+    const rows = await all(
+      this.#db,
+      sql<{ runId: string; status: TaskState; count: number; lastEnd: number | null }>`
+        select t.run_id as "runId", t.status, count(*) as count, max(t.completed_at) as "lastEnd"
+        from ${dialect.ids('j', runIds)}
+        cross join tasks as t ${dialect.indexed('tasks_run')}
+        where t.run_id = j.id
+        group by t.run_id, t.status`,
+    );
+    for (const { runId, status, count, lastEnd } of rows) {
+      const run = progress.get(runId) ?? { counts: noCounts(), lastEnd: null };
+      run.counts[status] = count;
+      if (lastEnd !== null) run.lastEnd = Math.max(run.lastEnd ?? lastEnd, lastEnd);
+      progress.set(runId, run);
+    }
+    return progress;
+  }
+}
+
+type StoredRun = Omit<RunRow, 'rollout' | 'skipped' | 'counts' | 'completedAt'> & {
+  rollout: string | null;
+  skipped: string;
+};
+
+interface Progress {
+  counts: Record<TaskState, number>;
+  lastEnd: Instant | null;
+}
+
+const noCounts = (): Record<TaskState, number> => ({
+  SCHEDULED: 0,
+  PENDING: 0,
+  IN_PROGRESS: 0,
+  COMPLETED: 0,
+  FAILED: 0,
+  CANCELLED: 0,
+  EXPIRED: 0,
+});

@@ -1,11 +1,12 @@
-import type { AccessStore } from './access.ts';
-import type { AuditStore } from './audit.ts';
-import type { DeviceStore } from './devices.ts';
-import type { EventStore } from './events.ts';
-import type { LogStore } from './logs.ts';
-import type { RunStore } from './runs.ts';
-import type { SettingStore } from './settings.ts';
-import type { TaskStore } from './tasks.ts';
+import { type AccessStore, SqlAccessStore } from './access.ts';
+import { type AuditStore, SqlAuditStore } from './audit.ts';
+import { type DeviceStore, SqlDeviceStore } from './devices.ts';
+import { type Db, atomically } from './dialect.ts';
+import { type EventStore, SqlEventStore } from './events.ts';
+import { type LogStore, SqlLogStore } from './logs.ts';
+import { type RunStore, SqlRunStore } from './runs.ts';
+import { type SettingStore, SqlSettingStore } from './settings.ts';
+import { SqlTaskStore, type TaskStore } from './tasks.ts';
 
 /** What the controller remembers, table by table. Every method is one statement or a few, all set-based; times are epoch milliseconds. */
 export interface StoreTables {
@@ -25,3 +26,48 @@ export interface Store extends StoreTables {
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
+
+/** The store over any dialect. */
+export class SqlStore implements Store {
+  readonly settings: SettingStore;
+  readonly access: AccessStore;
+  readonly devices: DeviceStore;
+  readonly tasks: TaskStore;
+  readonly runs: RunStore;
+  readonly logs: LogStore;
+  readonly events: EventStore;
+  readonly audit: AuditStore;
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+    const tables = tablesOf(db);
+    this.settings = tables.settings;
+    this.access = tables.access;
+    this.devices = tables.devices;
+    this.tasks = tables.tasks;
+    this.runs = tables.runs;
+    this.logs = tables.logs;
+    this.events = tables.events;
+    this.audit = tables.audit;
+  }
+
+  transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
+    return atomically(this.#db, (db) => work(tablesOf(db)));
+  }
+
+  close(): Promise<void> {
+    return this.#db.kysely.destroy();
+  }
+}
+
+const tablesOf = (db: Db): StoreTables => ({
+  settings: new SqlSettingStore(db),
+  access: new SqlAccessStore(db),
+  devices: new SqlDeviceStore(db),
+  tasks: new SqlTaskStore(db),
+  runs: new SqlRunStore(db),
+  logs: new SqlLogStore(db),
+  events: new SqlEventStore(db),
+  audit: new SqlAuditStore(db),
+});

@@ -2,6 +2,21 @@ import type { Instant } from '../../shared/clock.ts';
 import type { TaskState } from '../../shared/task-state.ts';
 import type { Lane, TaskType } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
+import type { Db } from './dialect.ts';
+import { getTask, getTasks, inProgress, listTasks, poweringOff } from './task-reads.ts';
+import { countLive, devicesWithPending, heads, nextDeadline } from './task-work.ts';
+import {
+  activate,
+  cancelWaiting,
+  expire,
+  fail,
+  failDevice,
+  pruneTasks,
+  requestCancel,
+  timeOut,
+} from './task-moves.ts';
+import { confirmCancelled, finish, keepLate, noteRefusal, progress, refuse, start } from './task-reports.ts';
+import { insertTasks } from './task-insert.ts';
 
 export interface NewTask {
   id: string;
@@ -183,4 +198,44 @@ export interface TaskStore {
   countLive(): Promise<{ status: TaskState; type: TaskType; count: number }[]>;
   /** Deletes ended tasks (with their logs) completed before; at most `limit`; returns how many. */
   prune(before: Instant, limit: number): Promise<number>;
+}
+
+export class SqlTaskStore implements TaskStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  insert: TaskStore['insert'] = (rows) => insertTasks(this.#db, rows);
+
+  get: TaskStore['get'] = (organizationId, codeOrId) => getTask(this.#db, organizationId, codeOrId);
+  getMany: TaskStore['getMany'] = (keys) => getTasks(this.#db, keys);
+  list: TaskStore['list'] = (filter, paging) => listTasks(this.#db, filter, paging);
+  inProgress: TaskStore['inProgress'] = (deviceIds) => inProgress(this.#db, deviceIds);
+  poweringOff: TaskStore['poweringOff'] = (before) => poweringOff(this.#db, before);
+
+  nextDeadline: TaskStore['nextDeadline'] = () => nextDeadline(this.#db);
+  devicesWithPending: TaskStore['devicesWithPending'] = (ids) => devicesWithPending(this.#db, ids);
+  heads: TaskStore['heads'] = (wants, now, heldRuns) => heads(this.#db, wants, now, heldRuns);
+  countLive: TaskStore['countLive'] = () => countLive(this.#db);
+
+  activate: TaskStore['activate'] = (now, limit) => activate(this.#db, now, limit);
+  expire: TaskStore['expire'] = (now, limit, held) => expire(this.#db, now, limit, held);
+  timeOut: TaskStore['timeOut'] = (now, limit) => timeOut(this.#db, now, limit);
+
+  cancelWaiting: TaskStore['cancelWaiting'] = (ids, now, why) => cancelWaiting(this.#db, ids, now, why);
+  requestCancel: TaskStore['requestCancel'] = (ids, now) => requestCancel(this.#db, ids, now);
+  fail: TaskStore['fail'] = (ids, why, now) => fail(this.#db, ids, why, now);
+  failDevice: TaskStore['failDevice'] = (deviceId, now) => failDevice(this.#db, deviceId, now);
+
+  start: TaskStore['start'] = (accepted, now, graceMs) => start(this.#db, accepted, now, graceMs);
+  refuse: TaskStore['refuse'] = (refused, now) => refuse(this.#db, refused, now);
+  noteRefusal: TaskStore['noteRefusal'] = (refused, now) => noteRefusal(this.#db, refused, now);
+  finish: TaskStore['finish'] = (results, now) => finish(this.#db, results, now);
+  confirmCancelled: TaskStore['confirmCancelled'] = (keys, now) => confirmCancelled(this.#db, keys, now);
+  keepLate: TaskStore['keepLate'] = (late, now) => keepLate(this.#db, late, now);
+  progress: TaskStore['progress'] = (rows, now) => progress(this.#db, rows, now);
+
+  prune: TaskStore['prune'] = (before, limit) => pruneTasks(this.#db, before, limit);
 }

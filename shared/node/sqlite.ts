@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 
 export type Sqlite = Database.Database;
@@ -8,14 +8,20 @@ export type Sqlite = Database.Database;
  * `path` may be `:memory:` or a serialized database. The file is readable by its owner only.
  */
 export function openSqlite(path: string | Buffer): Sqlite {
+  if (typeof path === 'string' && path !== ':memory:') makePrivate(path);
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   db.pragma('busy_timeout = 5000');
   db.pragma('cache_size = -65536');
-  if (typeof path === 'string' && path !== ':memory:') chmodSync(path, 0o600);
   return db;
+}
+
+/** Before SQLite opens it: the files it puts beside it (`-wal`, `-shm`) take over its mode. */
+function makePrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+  chmodSync(path, 0o600);
 }
 
 /** The disk is full, as SQLite or the file system says it. */

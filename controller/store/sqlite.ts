@@ -1,0 +1,74 @@
+import { SqliteDialect, sql } from 'kysely';
+import type { Sqlite } from '../../shared/node/sqlite.ts';
+import type { Dialect, DialectChoice } from './dialect.ts';
+
+/** Everything that is SQLite's own. */
+const dialect: Dialect = {
+  types: {
+    integer: sql`integer`,
+    real: sql`real`,
+    counter: sql`integer primary key autoincrement`,
+    table: sql`strict`,
+    keyed: sql`strict, without rowid`,
+  },
+
+  rows(alias, columns, values) {
+    const names = Object.keys(columns).map((name) => `value ->> '$.${name}' as ${snakeCase(name)}`);
+    return sql`(select ${sql.raw(names.join(', '))} from json_each(${JSON.stringify(values)})) as ${sql.raw(alias)}`;
+  },
+
+  ids(alias, values) {
+    return sql`(select value as id from json_each(${JSON.stringify(values)})) as ${sql.raw(alias)}`;
+  },
+
+  list(values) {
+    return sql`(select value from json_each(${JSON.stringify(values)}))`;
+  },
+
+  indexed(index) {
+    return sql.raw(`indexed by ${index}`);
+  },
+
+  field(column, key) {
+    return sql`${column} ->> ${`$.${JSON.stringify(key)}`}`;
+  },
+
+  greater(left, right) {
+    return sql`max(${left}, ${right})`;
+  },
+
+  newest(table) {
+    return sql`select coalesce(max(seq), 0) as newest from sqlite_sequence where name = ${table}`;
+  },
+
+  uniqueViolation(error) {
+    if (!(error instanceof Error) || !('code' in error)) return undefined;
+    const isUnique =
+      error.code === 'SQLITE_CONSTRAINT_UNIQUE' || error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY';
+    return isUnique ? error.message : undefined;
+  },
+};
+
+/** Statements kept prepared; more than the store has, so that only one-off statements are ever prepared again. */
+const maxStatements = 256;
+
+/** `owned`: closing the store closes the database too. */
+export function sqliteChoice(database: Sqlite, owned: boolean): DialectChoice {
+  const statements = new Map<string, ReturnType<Sqlite['prepare']>>();
+  const prepare = (text: string) => {
+    const known = statements.get(text);
+    if (known) return known;
+    // A transaction that reads first and writes later would fail when another process wrote in between.
+    const statement = database.prepare(text === 'begin' ? 'begin immediate' : text);
+    if (statements.size >= maxStatements) statements.clear();
+    statements.set(text, statement);
+    return statement;
+  };
+  const close = () => {
+    statements.clear();
+    if (owned) database.close();
+  };
+  return { dialect, kysely: new SqliteDialect({ database: { prepare, close } }) };
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
