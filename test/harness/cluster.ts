@@ -21,12 +21,12 @@ export class Cluster implements AsyncDisposable {
 
   static async create(
     purpose: string,
-    options: { agents?: string[]; startArguments?: string[] } = {},
+    options: { agents?: string[]; startArguments?: string[]; data?: string } = {},
   ): Promise<Cluster> {
     const folder = temporaryFolder(purpose);
     try {
-      const data = join(folder.path, 'controller');
-      mkdirSync(data, { mode: 0o700 });
+      const data = options.data ?? join(folder.path, 'controller');
+      mkdirSync(data, { recursive: true, mode: 0o700 });
       const controller = await ControllerProcess.create(data, {
         startArguments: options.startArguments ?? [],
       });
