@@ -1,0 +1,93 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../shared/errors.ts';
+import { type Role, roles } from '../../shared/api/common.ts';
+import type { Principal } from '../store/access.ts';
+import type { RequestLimits } from './limits.ts';
+import type { ApiParts } from './parts.ts';
+import type { Route } from './route.ts';
+
+/** Who asks, once the guard has let a request through. */
+export type Principals = WeakMap<FastifyRequest, Principal>;
+
+export interface GuardParts {
+  parts: ApiParts;
+  limits: RequestLimits;
+  principals: Principals;
+}
+
+/**
+ * The check that runs before the body of a request is even read, made from the route's own rule: a route cannot be without one.
+ * First who it is (401), then whether the organization is theirs (404: what is not yours does not exist), then whether they may (403).
+ */
+export function guard(route: Route, { parts, limits, principals }: GuardParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (route.role === 'public') {
+      if (route.limit !== 'none') await limits[route.limit](request, reply);
+      return;
+    }
+    const principal = await authenticate(request, reply, { parts, limits });
+    await limits.token(request, reply, principal.token.id);
+    requireOwnOrganization(request, principal);
+    requireRole(route, route.role, principal);
+    principals.set(request, principal);
+  };
+}
+
+/** The secret of `Authorization: Bearer SECRET`. */
+export function bearerOf(request: FastifyRequest): string {
+  const header = request.headers.authorization;
+  if (header === undefined)
+    throw new AppError(
+      'not_authenticated',
+      'This needs a token: expected the header Authorization: Bearer TOKEN',
+    );
+  const secret = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header.trim())?.[1];
+  if (secret === undefined)
+    throw new AppError('not_authenticated', 'The Authorization header is not of the form Bearer TOKEN');
+  return secret;
+}
+
+async function authenticate(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { parts, limits }: Pick<GuardParts, 'parts' | 'limits'>,
+): Promise<Principal> {
+  try {
+    return await parts.core.tokens.authenticate(bearerOf(request));
+  } catch (error) {
+    // Only failures count, so that nobody behind the same address is locked out with a token that is good.
+    if (error instanceof AppError && error.status === 401) await limits.stranger(request, reply);
+    throw error;
+  }
+}
+
+/** An organization may be named in the path or in the query, by name or id; a caller sees their own only. */
+function requireOwnOrganization(request: FastifyRequest, { organization }: Principal): void {
+  for (const part of [request.params, request.query]) {
+    if (typeof part !== 'object' || part === null || !('organization' in part)) continue;
+    const asked = part.organization;
+    if (asked !== organization.name && asked !== organization.id) {
+      throw new AppError(
+        'not_found',
+        `Organization ${JSON.stringify(asked)} does not exist, or you are not a member of it`,
+      );
+    }
+  }
+}
+
+function requireRole(route: Route, needed: Role, { account, token }: Principal): void {
+  if (roles.indexOf(account.role) < roles.indexOf(needed)) {
+    throw new AppError(
+      'forbidden',
+      `${account.email} has the role ${account.role}; ${route.method} ${route.path} needs ${needed}`,
+      { detail: { role: account.role, needed } },
+    );
+  }
+  if (route.method !== 'GET' && token.scope === 'RO') {
+    throw new AppError(
+      'forbidden',
+      `The token ${token.name} may only read; ${route.method} ${route.path} needs a token of scope RW`,
+      { detail: { scope: token.scope, needed: 'RW' } },
+    );
+  }
+}

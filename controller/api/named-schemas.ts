@@ -1,0 +1,71 @@
+import {
+  AccessToken,
+  AccessTokenList,
+  AuditEntry,
+  AuditList,
+  CreateAccessToken,
+  CreatedAccessToken,
+  CreatedEnrolmentToken,
+  CreateEnrolmentToken,
+  EnrolmentToken,
+  EnrolmentTokenList,
+  Me,
+  Organization,
+  OrganizationList,
+} from '../../shared/api/access.ts';
+import { ErrorBody } from '../../shared/api/common.ts';
+import { ChangeLabels, Device, DeviceList, RenameDevice, ReplaceLabels } from '../../shared/api/devices.ts';
+import { CancelRun, CancelRunAnswer, Run, RunList } from '../../shared/api/runs.ts';
+import { TaskTypeInfo, TaskTypeList } from '../../shared/api/task-types.ts';
+import {
+  CancelTask,
+  Rollout,
+  RunAnswer,
+  RunRequest,
+  Targets,
+  Task,
+  TaskList,
+  TaskLogLine,
+  TaskLogPage,
+} from '../../shared/api/tasks.ts';
+import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
+
+/** Schemas that have a name of their own in the OpenAPI document. */
+export const namedSchemas = {
+  AccessToken,
+  AccessTokenList,
+  AuditEntry,
+  AuditList,
+  CancelRun,
+  CancelRunAnswer,
+  CancelTask,
+  ChangeLabels,
+  CreateAccessToken,
+  CreatedAccessToken,
+  CreatedEnrolmentToken,
+  CreateEnrolmentToken,
+  Device,
+  DeviceList,
+  EnrolAnswer,
+  EnrolmentToken,
+  EnrolmentTokenList,
+  EnrolRequest,
+  ErrorBody,
+  Me,
+  Organization,
+  OrganizationList,
+  RenameDevice,
+  ReplaceLabels,
+  Rollout,
+  Run,
+  RunAnswer,
+  RunList,
+  RunRequest,
+  Targets,
+  Task,
+  TaskList,
+  TaskLogLine,
+  TaskLogPage,
+  TaskTypeInfo,
+  TaskTypeList,
+};

@@ -1,0 +1,103 @@
+import type { SwaggerOptions } from '@fastify/swagger';
+import type { FastifySchema } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { ErrorBody } from '../../shared/api/common.ts';
+import { type ErrorCode, errorTable } from '../../shared/errors.ts';
+import { taskContracts } from '../../shared/task-types/contracts.ts';
+import { jsonSchemaOf } from './json-schema.ts';
+import { namedSchemas } from './named-schemas.ts';
+import type { ApiConfig } from './parts.ts';
+import type { Route } from './route.ts';
+
+/** Settings of the document; what it says of each route comes from the route's own schemas. */
+export function openApiOptions(config: ApiConfig): SwaggerOptions {
+  const schemaRegistry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(namedSchemas)) schemaRegistry.add(schema, { id });
+
+  const transformObject = createJsonSchemaTransformObject({ schemaRegistry });
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Muster',
+        version: config.version,
+        description: 'Runs tasks on firewalls and appliances, and shows a state that is true.',
+      },
+      servers: [{ url: config.publicUrl ?? '/' }],
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'Personal access token' },
+        },
+      },
+    },
+    transform: createJsonSchemaTransform({ schemaRegistry }),
+    transformObject: (document) => withSchemas(transformObject(document)),
+  };
+}
+
+/** What the framework is told of one route: for parsing requests, and for the document. */
+export function routeSchema(route: Route): FastifySchema {
+  return {
+    ...(route.params && { params: route.params }),
+    ...(route.query && { querystring: route.query }),
+    ...(route.body && { body: route.body }),
+    response: { ...success(route), ...failures(route) },
+    tags: [route.tag],
+    summary: route.summary,
+    description: rule(route),
+    operationId: operationId(route),
+    security: route.role === 'public' ? [] : [{ token: [] }],
+  };
+}
+
+const rule = ({ role, method }: Route): string =>
+  role === 'public'
+    ? 'Needs no token.'
+    : `Needs the role ${role}${method === 'GET' ? '' : ' and a token of scope RW'}.`;
+
+/** `GET /api/v1/tasks/:task/logs` → `getTasksTaskLogs` */
+const operationId = ({ method, path }: Route): string =>
+  method.toLowerCase() +
+  path
+    .replace(/^\/api(\/v1)?/, '')
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+
+function success({ answer, produces }: Route): Record<string, unknown> {
+  if (produces !== undefined)
+    return { 200: { description: 'OK', content: { [produces]: { schema: z.string() } } } };
+  return answer === undefined ? { 204: z.undefined().describe('Done') } : { 200: answer };
+}
+
+/** Every error has the same body; its statuses follow from what the route reads, who may call it, and what it may meet. */
+function failures(route: Route): Record<string, unknown> {
+  const codes: ErrorCode[] = [...(route.errors ?? []), 'internal'];
+  if (route.params || route.query || route.body) codes.push('bad_request');
+  if (route.params) codes.push('not_found');
+  if (route.body) codes.push('payload_too_large', 'unsupported_media_type');
+  if (route.role !== 'public') codes.push('not_authenticated', 'forbidden', 'too_many_requests');
+  else if (route.limit !== 'none') codes.push('too_many_requests');
+  return Object.fromEntries(codes.map((code) => [errorTable[code].status, ErrorBody]));
+}
+
+type Document = ReturnType<ReturnType<typeof createJsonSchemaTransformObject>>;
+
+/** Leaves out the named schemas nothing refers to (each exists once for reading and once for writing), and adds those of the task types. */
+function withSchemas(document: Document): Document {
+  const components = 'components' in document ? document.components : undefined;
+  const schemas: Record<string, unknown> = { ...components?.schemas };
+  const text = JSON.stringify(document);
+  for (const name of Object.keys(schemas)) {
+    if (!text.includes(`"#/components/schemas/${name}"`)) delete schemas[name];
+  }
+  for (const contract of Object.values(taskContracts)) {
+    schemas[`${contract.name}_parameters`] = {
+      title: contract.summary,
+      ...jsonSchemaOf(contract.parameters, 'input'),
+    };
+    schemas[`${contract.name}_result`] = jsonSchemaOf(contract.result, 'output');
+  }
+  return { ...document, components: { ...components, schemas } } as Document;
+}

@@ -1,0 +1,83 @@
+import type { Clock, Random } from '../../shared/clock.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import type { DeviceRegistry } from '../devices/registry.ts';
+import type { Tokens } from '../devices/tokens.ts';
+import type { Store } from '../store/store.ts';
+import type { Cancellation } from '../tasks/cancel.ts';
+import type { EventStream } from '../tasks/events.ts';
+import type { Submission, Submitted } from '../tasks/submit.ts';
+
+/** What the API needs of the controller's core. */
+export interface ApiCore {
+  readonly devices: DeviceRegistry;
+  readonly tokens: Tokens;
+  readonly events: EventStream;
+  submit(submission: Submission): Promise<Submitted>;
+  cancelTask: Cancellation['cancelTask'];
+  cancelRun: Cancellation['cancelRun'];
+  status(): ApiCoreStatus;
+}
+
+/** Counts since start, and what is true now. */
+export interface ApiCoreStatus {
+  ready: boolean;
+  linksOpen: number;
+  devicesOnline: number;
+  offersSent: number;
+  reportsApplied: number;
+  commits: number;
+  commitFailures: number;
+  eventSubscribers: number;
+  linksRefused: number;
+}
+
+export interface ApiConfig {
+  /** Shown in OpenAPI and metrics. */
+  version: string;
+  /** Address under which people reach the API, for the OpenAPI document; none: relative to the document. */
+  publicUrl: string | undefined;
+  /** Addresses of proxies whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
+  bodyLimitBytes: number;
+  /** Requests a minute: per token, per address with wrong or no token, and enrolments per address. */
+  requestsPerMinute: number;
+  strangerRequestsPerMinute: number;
+  enrolmentsPerMinute: number;
+  /** Open event streams, all together. */
+  maxEventStreams: number;
+  eventHeartbeatMs: number;
+  /** A reader of events that takes nothing for so long is disconnected. */
+  slowReaderMs: number;
+  /** Metrics carry no names, but the size of the fleet: `viewer` asks for a token. */
+  metricsAccess: 'public' | 'viewer';
+  /** CPU, memory and event loop of this process among the metrics. */
+  processMetrics: boolean;
+  /** Holds every answer against its schema; for tests. */
+  checkAnswers: boolean;
+}
+
+export const defaultApiConfig: ApiConfig = {
+  version: '0.1.0',
+  publicUrl: undefined,
+  trustedProxies: [],
+  bodyLimitBytes: 2 * 1024 * 1024,
+  requestsPerMinute: 60_000,
+  strangerRequestsPerMinute: 600,
+  enrolmentsPerMinute: 600,
+  maxEventStreams: 2_000,
+  eventHeartbeatMs: 15_000,
+  slowReaderMs: 30_000,
+  metricsAccess: 'public',
+  processMetrics: true,
+  checkAnswers: false,
+};
+
+/** Everything the API is made of. */
+export interface ApiParts {
+  core: ApiCore;
+  store: Store;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  config: ApiConfig;
+}

@@ -1,0 +1,95 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import type { ErrorCode } from '../../shared/errors.ts';
+import type { Role } from '../../shared/api/common.ts';
+import type { Actor } from '../devices/actor.ts';
+import type { Principal } from '../store/access.ts';
+import type { ApiParts } from './parts.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A request without a bearer. */
+export interface OpenCall<Params = unknown, Query = unknown, Body = unknown> {
+  parts: ApiParts;
+  params: Params;
+  query: Query;
+  body: Body;
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+/** A request of somebody who may make it: token, role, scope and organization are checked before any handler runs. */
+export interface Call<Params = unknown, Query = unknown, Body = unknown>
+  extends OpenCall<Params, Query, Body> {
+  principal: Principal;
+  actor: Actor;
+}
+
+interface RouteShape<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+> {
+  method: Method;
+  /** With `:name` parameters. `:organization` must be the caller's own: anything else is answered 404. */
+  path: string;
+  tag: string;
+  summary: string;
+  params?: Params;
+  query?: Query;
+  /** An absent body counts as `{}`. */
+  body?: Body;
+  /** Absent: 204, or the route answers by itself. */
+  answer?: Answer;
+  /** Media type of an answer that is not JSON. */
+  produces?: string;
+  /** Foreseen errors beyond those every route of its kind has. */
+  errors?: ErrorCode[];
+}
+
+/** A route for people with a token. A method other than GET also needs a token of scope RW. */
+export interface MemberRoute<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Answer extends z.ZodType = z.ZodType,
+> extends RouteShape<Params, Query, Body, Answer> {
+  role: Role;
+  // Methods, not function properties: their parameters are bivariant, so that routes of any schema fit in one list.
+  handle(call: Call<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.output<Answer>>;
+}
+
+/** A route that anybody may call. */
+export interface OpenRoute<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Answer extends z.ZodType = z.ZodType,
+> extends RouteShape<Params, Query, Body, Answer> {
+  role: 'public';
+  /** Which of the limits by address counts. */
+  limit: 'none' | 'stranger' | 'enrolment';
+  handle(call: OpenCall<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.output<Answer>>;
+}
+
+export type Route = MemberRoute | OpenRoute;
+
+/** Gives a route its exact types. Who may call it cannot be left out. */
+export const route = <
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+>(
+  definition: MemberRoute<Params, Query, Body, Answer>,
+): MemberRoute => definition;
+
+export const openRoute = <
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+>(
+  definition: OpenRoute<Params, Query, Body, Answer>,
+): OpenRoute => definition;

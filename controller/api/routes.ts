@@ -1,0 +1,35 @@
+import { accountRoutes } from './account-routes.ts';
+import { deviceRoutes } from './device-routes.ts';
+import { enrolmentRoutes } from './enrolment-routes.ts';
+import { eventRoutes } from './event-routes.ts';
+import type { EventStreams } from './event-streams.ts';
+import type { BodyTexts } from './json-body.ts';
+import type { ApiMetrics } from './metrics.ts';
+import { organizationRoutes } from './organization-routes.ts';
+import type { ApiConfig } from './parts.ts';
+import type { Route } from './route.ts';
+import { runRoutes } from './run-routes.ts';
+import { systemRoutes } from './system-routes.ts';
+import { taskRoutes } from './task-routes.ts';
+import { taskTypeRoutes } from './task-type-routes.ts';
+
+export interface RouteParts {
+  config: ApiConfig;
+  metrics: ApiMetrics;
+  streams: EventStreams;
+  bodyTexts: BodyTexts;
+  openApi: () => string;
+}
+
+/** Every route there is: registration, role checks, OpenAPI and the tests of both are made from this list. */
+export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: RouteParts): Route[] => [
+  ...taskRoutes(bodyTexts),
+  ...runRoutes,
+  ...deviceRoutes,
+  ...enrolmentRoutes,
+  ...accountRoutes,
+  ...organizationRoutes,
+  ...taskTypeRoutes,
+  ...eventRoutes(streams),
+  ...systemRoutes(metrics, config.metricsAccess, openApi),
+];

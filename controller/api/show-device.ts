@@ -1,0 +1,26 @@
+import type { Device } from '../../shared/api/devices.ts';
+import { keyFingerprint } from '../../shared/node/keys.ts';
+import { rfc3339 } from '../../shared/time.ts';
+import type { OrganizationRow } from '../store/access.ts';
+import type { DeviceRow } from '../store/devices.ts';
+import { shownOrNull } from './show-time.ts';
+
+/** A device as the API shows it. */
+export const showDevice = (row: DeviceRow, organization: OrganizationRow, online: boolean): Device => ({
+  uuid: row.id,
+  name: row.name,
+  status: row.status,
+  organization: organization.name,
+  labels: row.labels,
+  organizational_units: row.labels['ou'] === undefined ? [] : [row.labels['ou']],
+  version: row.agentVersion,
+  online,
+  heartbeat: shownOrNull(row.lastSeenAt),
+  task_types: row.taskTypes,
+  facts: row.facts,
+  key_fingerprint: keyFingerprint(row.publicKey),
+  boot_id: row.bootId,
+  quarantine_reason: row.quarantineReason,
+  created_at: rfc3339(row.createdAt),
+  updated_at: rfc3339(row.updatedAt),
+});
