@@ -26,7 +26,7 @@ export interface ControllerNodeParts {
   committed: () => void;
   /** Told when a loop of a living controller failed: a bug. */
   failed: (error: unknown) => void;
-  plantStore: (store: Store) => Store;
+  plantStore: (store: Store, database: Sqlite) => Store;
   plantSocket: (deviceId: string, socket: FrameSocket, open: (socket: FrameSocket) => void) => void;
 }
 
@@ -85,7 +85,7 @@ export class ControllerNode {
 
   async #run(process: Process, database: Sqlite): Promise<void> {
     const { random, log, settings, keys } = this.#parts;
-    const store = this.#parts.plantStore(await openStore({ dialect: 'sqlite', database }));
+    const store = this.#parts.plantStore(await openStore({ dialect: 'sqlite', database }), database);
     if (!process.alive) return;
     this.core = createControllerCore({
       store,

@@ -51,7 +51,9 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
   const execute = <T>(statement: { text: string; readonly: boolean }, run: () => T): T => {
     requireLife();
     const isEnd = /^\s*(commit|end)\b/i.test(statement.text);
-    const isCommit = isEnd || (!statement.readonly && !raw.inTransaction && !/^\s*(begin|savepoint)\b/i.test(statement.text));
+    const isCommit =
+      isEnd ||
+      (!statement.readonly && !raw.inTransaction && !/^\s*(begin|savepoint)\b/i.test(statement.text));
     if (!isCommit) return run();
     beforeCommit();
     const outcome = run();
@@ -67,7 +69,8 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
           return wrapStatement(target.prepare(text), text, execute);
         };
       }
-      if (key === 'exec') return (text: string) => execute({ text, readonly: false }, () => target.exec(text));
+      if (key === 'exec')
+        return (text: string) => execute({ text, readonly: false }, () => target.exec(text));
       if (key === 'transaction') {
         return (work: (...parameters: unknown[]) => unknown) =>
           wrapTransaction({ raw: target, work, requireLife, beforeCommit, afterCommit });
@@ -125,16 +128,19 @@ function wrapTransaction(parts: {
   afterCommit: () => void;
 }): unknown {
   const { raw, work, requireLife, beforeCommit, afterCommit } = parts;
-  const variant = (mode: 'default' | 'deferred' | 'immediate' | 'exclusive') =>
+  const variant =
+    (mode: 'default' | 'deferred' | 'immediate' | 'exclusive') =>
     (...parameters: unknown[]): unknown => {
       requireLife();
       if (raw.inTransaction) return raw.transaction(work)(...parameters);
-      const outcome: unknown = raw.transaction(() => {
-        const value = work(...parameters);
-        requireLife();
-        beforeCommit();
-        return value;
-      })[mode]();
+      const outcome: unknown = raw
+        .transaction(() => {
+          const value = work(...parameters);
+          requireLife();
+          beforeCommit();
+          return value;
+        })
+        [mode]();
       afterCommit();
       return outcome;
     };

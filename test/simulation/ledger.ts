@@ -49,6 +49,8 @@ export interface SeenTask {
   type: TaskType;
   tag: number | undefined;
   idempotent: boolean;
+  /** Lines a script prints. */
+  lines: number;
   state: TaskState;
   moves: ShownMove[];
   deleted: boolean;

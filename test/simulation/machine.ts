@@ -65,7 +65,9 @@ export function createMachine(parts: MachineParts): System {
     processes: {
       scriptFile: (text) => machine.processes.scriptFile(text),
       run: async (program, output, signal) => {
-        const execution = executionOf(Number(program.env['TAG'] ?? program.argv.at(-1)?.replace('host-', '')));
+        const execution = executionOf(
+          Number(program.env['TAG'] ?? program.argv.at(-1)?.replace('host-', '')),
+        );
         const end = await machine.processes.run(program, output, signal);
         execution?.exits.push(end.exitCode);
         return end;
@@ -81,8 +83,10 @@ function pingSteps(random: SeededRandom): Step[] {
   const received = random.chance(0.8) ? 2 : 0;
   return [
     { sleepMs: random.integer(0, 4_000) },
-    { print: `2 packets transmitted, ${received} received, ${100 - 50 * received}% packet loss, time 1001ms\n` },
+    {
+      print: `2 packets transmitted, ${received} received, ${100 - 50 * received}% packet loss, time 1001ms\n`,
+    },
     ...(received > 0 ? [{ print: 'rtt min/avg/max/mdev = 1.000/2.000/3.000/1.000 ms\n' }] : []),
-    { end: { exitCode: received > 0 ? 0 : 1, signal: null } },
+    { exitCode: received > 0 ? 0 : 1 },
   ];
 }

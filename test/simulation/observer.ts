@@ -64,14 +64,15 @@ export class Observer {
   #meet(id: string, state: TaskState) {
     const row = this.#task.get(id);
     if (!row) throw new Error(`task ${id} vanished in the transaction that made it`);
-    const parameters: unknown = JSON.parse(row.parameters);
+    const parameters = JSON.parse(row.parameters) as { idempotent?: boolean; script?: string };
     const task = {
       id,
       code: row.code,
       deviceId: row.deviceId,
       type: row.type,
       tag: tagOf(row.type, parameters),
-      idempotent: (parameters as { idempotent?: boolean }).idempotent ?? false,
+      idempotent: parameters.idempotent ?? false,
+      lines: parameters.script?.match(/^echo /gm)?.length ?? 0,
       state,
       moves: [],
       deleted: false,

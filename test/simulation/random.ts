@@ -32,10 +32,7 @@ export function seededRandom(seed: string): SeededRandom {
   };
 }
 
-function pickByWeight<Name extends string>(
-  weights: Readonly<Record<Name, number>>,
-  fraction: number,
-): Name {
+function pickByWeight<Name extends string>(weights: Readonly<Record<Name, number>>, fraction: number): Name {
   const names = Object.keys(weights) as Name[];
   let rest = fraction * names.reduce((sum, name) => sum + weights[name], 0);
   for (const name of names) {

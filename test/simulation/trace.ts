@@ -23,6 +23,11 @@ export class Trace {
     if (this.#keepsLines) this.lines.push(line);
   }
 
+  /** A line for readers only, outside the digest. */
+  note(who: string, what: string): void {
+    if (this.#keepsLines) this.lines.push(`          ${who.padEnd(12)} ${what}`);
+  }
+
   /** True time. */
   get now(): number {
     return this.#scheduler.now;

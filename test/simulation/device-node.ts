@@ -1,0 +1,210 @@
+import { type AgentConfig, createAgentCore } from '../../agent/core.ts';
+import { handlers } from '../../agent/handlers/registry.ts';
+import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
+import { type CommitSide, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { currentExecution, type Handlers, type RecorderParts, recordExecutions } from './executions.ts';
+import type { Ledger, MachineEvent } from './ledger.ts';
+import { createMachine } from './machine.ts';
+import type { Network } from './network.ts';
+import { Process, ProcessDied, WallClock } from './process.ts';
+import type { SeededRandom } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+
+export interface DeviceNodeParts {
+  id: string;
+  name: string;
+  scheduler: Scheduler;
+  trace: Trace;
+  ledger: Ledger;
+  random: SeededRandom;
+  log: Logger;
+  network: Network;
+  bornAt: number;
+  controllerKey: string;
+  config: AgentConfig;
+  plantHandlers: (handlers: Handlers) => Handlers;
+  plantSocket: (socket: FrameSocket) => FrameSocket;
+}
+
+/** A machine with an agent: power, reboots, crashes of the agent, and a disk that outlives them. */
+export class DeviceNode {
+  readonly wall: WallClock;
+  /** The database file. */
+  raw: Sqlite;
+  readonly #parts: DeviceNodeParts;
+  readonly #bootId = { value: '' };
+  #boot: Process | undefined;
+  #agent: Process | undefined;
+  #database: ProcessDatabase | undefined;
+  #lives = 0;
+
+  constructor(parts: DeviceNodeParts) {
+    this.#parts = parts;
+    this.wall = new WallClock(parts.scheduler, parts.bornAt);
+    this.raw = openSqlite(':memory:');
+  }
+
+  get id(): string {
+    return this.#parts.id;
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get agentRuns(): boolean {
+    return this.#agent?.alive ?? false;
+  }
+
+  powerOn(): void {
+    if (this.#boot?.alive) return;
+    const { scheduler, name, random } = this.#parts;
+    this.#boot = new Process(`${name} (machine)`, scheduler, this.wall);
+    this.#bootId.value = random.uuid();
+    this.#note('booted');
+    this.#startAgentAfter(random.integer(100, 2_000));
+  }
+
+  /** Power cut, reboot or power off; what was under way to the controller is lost in part. */
+  goDown(offMs: number): void {
+    if (!this.#boot?.alive) return;
+    const { random, network, scheduler } = this.#parts;
+    this.#killAgent();
+    this.#boot.die();
+    this.#note('went down');
+    network.cutAll(this.id, {
+      agentLearnsAfterMs: undefined,
+      controllerLearnsAfterMs: random.chance(0.5) ? random.integer(1, 3_000) : undefined,
+      upArrive: random.pick([0, 1, 100]),
+      downArrive: 0,
+      lateMs: random.pick([0, 0, 5_000]),
+    });
+    scheduler.after(offMs, () => this.powerOn());
+  }
+
+  /** The agent dies (kill -9); the service manager starts the next one. */
+  crashAgent(downMs: number): void {
+    if (!this.#agent?.alive) return;
+    const { random, network } = this.#parts;
+    this.#killAgent();
+    network.cutAll(this.id, {
+      agentLearnsAfterMs: undefined,
+      controllerLearnsAfterMs: random.integer(1, 500),
+      upArrive: random.pick([0, 1, 2, 100]),
+      downArrive: 0,
+      lateMs: 0,
+    });
+    this.#startAgentAfter(downMs);
+  }
+
+  /** The disk is replaced by an empty one. */
+  wipe(downMs: number): void {
+    if (!this.#boot?.alive) return;
+    this.goDown(downMs);
+    this.raw = openSqlite(':memory:');
+    this.#note('wiped');
+  }
+
+  crashAtCommit(n: number, side: CommitSide, crash: () => void): void {
+    this.#database?.crashAtCommit(n, side, crash);
+  }
+
+  /** Whatever was planned will not happen. */
+  calm(): void {
+    this.#database?.calm();
+  }
+
+  #killAgent(): void {
+    if (!this.#agent?.alive) return;
+    this.#agent.die();
+    this.#note('agent died');
+  }
+
+  #startAgentAfter(ms: number): void {
+    const boot = this.#boot;
+    this.#parts.scheduler.after(ms, () => {
+      if (boot?.alive && !this.agentRuns) this.#startAgent(boot);
+    });
+  }
+
+  #startAgent(boot: Process): void {
+    const { scheduler, name, ledger } = this.#parts;
+    this.#lives += 1;
+    const agent = new Process(name, scheduler, this.wall);
+    this.#agent = agent;
+    this.#note('agent started');
+    this.#database = processDatabase(this.raw, agent, () => {});
+    this.#run(boot, agent, this.#database.db).then(
+      () => {
+        if (agent.alive) ledger.bugs.push(`${name}: the agent ended by itself`);
+      },
+      (error: unknown) => {
+        if (!agent.alive || error instanceof ProcessDied) return;
+        ledger.bugs.push(
+          `${name}: the agent failed: ${error instanceof Error ? error.stack : String(error)}`,
+        );
+      },
+    );
+  }
+
+  #run(boot: Process, agent: Process, db: Sqlite): Promise<void> {
+    const { id, log, network, controllerKey, config, trace, ledger, plantHandlers, plantSocket } =
+      this.#parts;
+    const random = this.#parts.random.split(`life ${this.#lives}`);
+    const recorder: RecorderParts = {
+      ledger,
+      trace,
+      deviceId: id,
+      agent,
+      agentLife: this.#lives,
+      bootId: () => this.#bootId.value,
+      codeOnDisk: (type) => this.#codeOnDisk(type),
+    };
+    const core = createAgentCore({
+      db,
+      system: createMachine({
+        boot,
+        agent,
+        random: random.split('machine'),
+        bootId: this.#bootId,
+        hooks: this.#powerHooks(boot, random.split('power')),
+        executionOf: (verb) => currentExecution(recorder, verb),
+      }),
+      dial: async (signal) => plantSocket(await network.dial({ deviceId: id, process: agent, signal })),
+      identity: { deviceId: id, controllerKey },
+      clock: agent.clock,
+      random,
+      log,
+      config,
+      handlers: recordExecutions(plantHandlers(handlers), recorder),
+    });
+    return core.run(new AbortController().signal);
+  }
+
+  #powerHooks(boot: Process, random: SeededRandom) {
+    const ifUp = (work: () => void) => () => {
+      if (boot.alive) work();
+    };
+    return {
+      onReboot: ifUp(() => this.goDown(random.integer(2_000, 15_000))),
+      onPowerOff: ifUp(() => this.goDown(random.integer(3_000, 240_000))),
+      onRestartAgent: ifUp(() => this.crashAgent(random.integer(100, 2_000))),
+    };
+  }
+
+  #codeOnDisk(type: string): string | undefined {
+    return this.raw
+      .prepare<[string], { code: string }>(`SELECT code FROM tasks WHERE type = ? AND state <> 'finished'`)
+      .get(type)?.code;
+  }
+
+  #note(what: MachineEvent['what']): void {
+    const { ledger, trace, scheduler, id, name } = this.#parts;
+    const bootId = this.#bootId.value;
+    ledger.machines.push({ deviceId: id, what, bootId, at: scheduler.now, order: ledger.next() });
+    trace.add(name, what === 'booted' ? `booted ${bootId}` : what);
+  }
+}

@@ -1,0 +1,157 @@
+import { unreachable } from '../../shared/unreachable.ts';
+import type { DeviceNode } from './device-node.ts';
+import type { Operator } from './operator.ts';
+import type { Action, Crash } from './schedule.ts';
+import type { World } from './world.ts';
+
+/** Lets the actions of a schedule happen, and ends all faults when its time is over. */
+export class Director {
+  readonly #world: World;
+  readonly #operator: Operator;
+  /** After the end no fault begins any more, also none that was planned. */
+  #over = false;
+
+  constructor(world: World, operator: Operator) {
+    this.#world = world;
+    this.#operator = operator;
+  }
+
+  play(actions: { at: number; action: Action }[]): void {
+    for (const { at, action } of actions) {
+      this.#world.scheduler.after(at, () => this.#perform(action));
+    }
+  }
+
+  /** Corrects the clocks, allows every link, lifts whatever keeps a device out. What is down comes back by itself. */
+  end(): void {
+    this.#over = true;
+    const { controller, devices, network, trace } = this.#world;
+    trace.add('director', 'the faults are over');
+    controller.wall.offsetMs = 0;
+    controller.calm();
+    for (const device of devices) {
+      device.wall.offsetMs = 0;
+      device.calm();
+      network.partitioned.delete(device.id);
+    }
+  }
+
+  #perform(action: Action): void {
+    switch (action.kind) {
+      case 'create':
+        this.#operator.create(action.request, action.inMs);
+        break;
+      case 'cancelTask':
+        this.#operator.cancelTask(action.which, action.request);
+        break;
+      case 'cancelRun':
+        this.#operator.cancelRun(action.which, action.request);
+        break;
+      default:
+        this.#world.trace.add('director', JSON.stringify(action));
+        this.#harm(action);
+    }
+  }
+
+  #harm(action: Exclude<Action, { kind: 'create' | 'cancelTask' | 'cancelRun' }>): void {
+    const { controller, ledger, scheduler } = this.#world;
+    switch (action.kind) {
+      case 'cut':
+        for (const connection of this.#connections(action.device)) connection.cut(action.cut);
+        break;
+      case 'stall':
+        for (const connection of this.#connections(action.device)) {
+          connection.stall(action.direction, action.ms);
+        }
+        break;
+      case 'partition':
+        this.#partition(this.#device(action.device), action.ms);
+        break;
+      case 'crashController':
+        this.#crash(action.crash, controller, () => this.#crashController(action.crash.downMs));
+        break;
+      case 'crashAgent': {
+        const device = this.#device(action.device);
+        this.#crash(action.crash, device, () => device.crashAgent(action.crash.downMs));
+        break;
+      }
+      case 'powerCut': {
+        const device = this.#device(action.device);
+        this.#crash(action.crash, device, () => device.goDown(action.crash.downMs));
+        break;
+      }
+      case 'turnControllerClock':
+        ledger.controllerClockTurned = true;
+        this.#turn(controller, action);
+        break;
+      case 'turnDeviceClock':
+        this.#turn(this.#device(action.device), action);
+        break;
+      case 'disable': {
+        const { name } = this.#device(action.device);
+        this.#operator.disable(name);
+        scheduler.after(action.forMs, () => this.#operator.approve(name));
+        break;
+      }
+      case 'wipe':
+        this.#device(action.device).wipe(action.downMs);
+        break;
+      default:
+        unreachable(action);
+    }
+  }
+
+  #crash(
+    { commits, side }: Crash,
+    node: { crashAtCommit(n: number, side: Crash['side'], crash: () => void): void },
+    crash: () => void,
+  ): void {
+    if (commits === 0) crash();
+    else node.crashAtCommit(commits, side, crash);
+  }
+
+  #crashController(downMs: number): void {
+    const { controller, devices, network, scheduler } = this.#world;
+    controller.crash();
+    for (const { id } of devices) {
+      network.cutAll(id, {
+        agentLearnsAfterMs: 10,
+        controllerLearnsAfterMs: undefined,
+        upArrive: 0,
+        downArrive: 100,
+        lateMs: 0,
+      });
+    }
+    scheduler.after(downMs, () => controller.start());
+  }
+
+  #partition(device: DeviceNode, ms: number): void {
+    const { network, scheduler } = this.#world;
+    network.partitioned.add(device.id);
+    network.cutAll(device.id, {
+      agentLearnsAfterMs: undefined,
+      controllerLearnsAfterMs: undefined,
+      upArrive: 0,
+      downArrive: 0,
+      lateMs: 0,
+    });
+    scheduler.after(ms, () => network.partitioned.delete(device.id));
+  }
+
+  #turn(node: { wall: { offsetMs: number } }, { ms, forMs }: { ms: number; forMs: number }): void {
+    node.wall.offsetMs += ms;
+    this.#world.scheduler.after(forMs, () => {
+      if (!this.#over) node.wall.offsetMs -= ms;
+    });
+  }
+
+  #device(index: number): DeviceNode {
+    const device = this.#world.devices[index];
+    if (!device) throw new Error(`there is no device ${index}`);
+    return device;
+  }
+
+  #connections(device: number) {
+    return this.#world.network.open(this.#device(device).id);
+  }
+}

@@ -1,0 +1,209 @@
+import type { Handler } from '../../agent/handlers/handler.ts';
+import type { Store } from '../../controller/store/store.ts';
+import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { Sqlite } from '../../shared/node/sqlite.ts';
+import type { Handlers } from './executions.ts';
+
+/** Where a bug can be planted: around the parts that the real code is given, never inside it. */
+export interface Plant {
+  /** What the bug is, for people. */
+  says: string;
+  agentSocket?: (socket: FrameSocket) => FrameSocket;
+  /** Hands a link's socket to the controller, by `open`, now or later. */
+  controllerSocket?: () => ControllerDoor;
+  store?: (store: Store, database: Sqlite) => Store;
+  handlers?: (handlers: Handlers) => Handlers;
+}
+
+export type ControllerDoor = (
+  deviceId: string,
+  socket: FrameSocket,
+  open: (socket: FrameSocket) => void,
+) => void;
+
+type Frame = { type: string; [field: string]: unknown };
+interface ReportFrame extends Frame {
+  reports: { type: string; seq: number; code: string }[];
+}
+
+const isReports = (frame: Frame): frame is ReportFrame => frame.type === 'report.batch';
+
+/** Bugs that the simulation must find. */
+export const plants: Record<string, Plant> = {
+  'outbox-ack': {
+    says: 'outbox rows are acknowledged before they are committed',
+    controllerSocket: () => (_deviceId, socket, open) =>
+      open(
+        wrapSocket(socket, {
+          arrives: (frame, deliver) => {
+            if (isReports(frame)) {
+              const seq = frame.reports.at(-1)?.seq ?? 0;
+              socket.send(JSON.stringify({ type: 'report.ack', seq }));
+            }
+            deliver();
+          },
+        }),
+      ),
+  },
+  'execute-before-start': {
+    says: 'the agent executes what it accepted without waiting for task.start',
+    agentSocket: (socket) => {
+      let deliver: ((text: string) => void) | undefined;
+      return {
+        ...passing(socket),
+        send: (text) => {
+          socket.send(text);
+          const frame = JSON.parse(text) as Frame;
+          if (!isReports(frame)) return;
+          const codes = frame.reports.filter(({ type }) => type === 'task.accepted').map(({ code }) => code);
+          if (codes.length > 0)
+            queueMicrotask(() => deliver?.(JSON.stringify({ type: 'task.start', codes })));
+        },
+        listen: (listener) => {
+          deliver = listener.frame;
+          socket.listen(listener);
+        },
+      };
+    },
+  },
+  'forget-fence': {
+    says: 'the controller takes the link whose hello comes last for the newest',
+    controllerSocket: () => {
+      let connection = 0;
+      return (_deviceId, socket, open) => {
+        // Opened only when hello arrives, with numbers that make every hello the newest.
+        let inner: ((text: string) => void) | undefined;
+        let closed: ((code: number, reason: string) => void) | undefined;
+        let alive: (() => void) | undefined;
+        socket.listen({
+          frame: (text) => {
+            const frame = JSON.parse(text) as Frame;
+            if (frame.type !== 'hello') {
+              inner?.(text);
+              return;
+            }
+            open({
+              ...passing(socket),
+              listen: (listener) => {
+                ({ frame: inner, closed, alive } = listener);
+              },
+            });
+            connection += 1;
+            inner?.(
+              JSON.stringify({ ...frame, connection, epoch: 1_000_000 + connection, lastSeq: 1_000_000_000 }),
+            );
+          },
+          alive: () => alive?.(),
+          closed: (code, reason) => closed?.(code, reason),
+        });
+      };
+    },
+  },
+  'late-result-wins': {
+    says: 'a result that comes after the end changes the state',
+    store: (store, database) =>
+      wrapTasks(store, (tasks) => ({
+        keepLate: async (late, now) => {
+          const moves = await tasks.keepLate(late, now);
+          for (const { code, report } of late) {
+            const { outcome } = JSON.parse(report) as { outcome: string };
+            database.prepare('UPDATE tasks SET status = ? WHERE code = ?').run(outcome, code);
+          }
+          return moves;
+        },
+      })),
+  },
+  'run-again-after-crash': {
+    says: 'the agent runs a script again that was interrupted',
+    handlers: (handlers) => ({
+      ...handlers,
+      SCRIPT: { ...(handlers.SCRIPT as Handler), recover: async () => 'rerun' },
+    }),
+  },
+  'believe-the-reboot': {
+    says: 'REBOOT counts as done once the machine accepted the command',
+    handlers: (handlers) => ({
+      ...handlers,
+      REBOOT: {
+        ...(handlers.REBOOT as Handler),
+        run: async (_parameters, { system }) => {
+          const bootId = await system.power.bootId();
+          await system.power.reboot();
+          return { previous_boot_id: bootId, boot_id: `after ${bootId}`, downtime_ms: 0 };
+        },
+      },
+    }),
+  },
+  'lose-a-line': {
+    says: 'the third line of a log is lost on the way',
+    agentSocket: (socket) => ({
+      ...passing(socket),
+      send: (text) => {
+        const frame = JSON.parse(text) as Frame;
+        if (!isReports(frame)) {
+          socket.send(text);
+          return;
+        }
+        const reports = frame.reports.filter((report) => !('line' in report) || report.line !== 3);
+        if (reports.length > 0) socket.send(JSON.stringify({ ...frame, reports }));
+      },
+    }),
+  },
+};
+
+/** The same socket, to be changed by spreading: its methods are on a prototype. */
+const passing = (socket: FrameSocket): FrameSocket => ({
+  get bufferedBytes() {
+    return socket.bufferedBytes;
+  },
+  send: (text) => socket.send(text),
+  ping: () => socket.ping(),
+  close: (code, reason) => socket.close(code, reason),
+  terminate: () => socket.terminate(),
+  listen: (listener) => socket.listen(listener),
+});
+
+function wrapSocket(
+  socket: FrameSocket,
+  { arrives }: { arrives: (frame: Frame, deliver: () => void) => void },
+): FrameSocket {
+  return {
+    ...passing(socket),
+    listen: (listener) =>
+      socket.listen({
+        frame: (text) => arrives(JSON.parse(text) as Frame, () => listener.frame(text)),
+        alive: () => listener.alive(),
+        closed: (code, reason) => listener.closed(code, reason),
+      }),
+  };
+}
+
+type Tasks = Store['tasks'];
+
+/** Changes methods of the task table, inside transactions and outside. */
+function wrapTasks(store: Store, change: (tasks: Tasks) => Partial<Tasks>): Store {
+  const changed = (tasks: Tasks): Tasks => {
+    const changes = change(tasks) as Record<string | symbol, unknown>;
+    return new Proxy(tasks, {
+      get: (target, key) => changes[key] ?? bound(target, key),
+    });
+  };
+  const withTasks = <Tables extends object>(tables: Tables & { tasks: Tasks }): Tables =>
+    new Proxy(tables, {
+      get: (target, key) => (key === 'tasks' ? changed(target.tasks) : bound(target, key)),
+    });
+  return new Proxy(store, {
+    get: (target, key) => {
+      if (key === 'tasks') return changed(target.tasks);
+      if (key !== 'transaction') return bound(target, key);
+      const transaction: Store['transaction'] = (work) =>
+        target.transaction((tables) => work(withTasks(tables)));
+      return transaction;
+    },
+  });
+}
+
+function bound(target: object, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, key, target);
+  return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+}
