@@ -21,7 +21,9 @@ export function createProgram(terminal: Terminal, exit: (reason: ExitReason) => 
   const pending = new Map<string, () => Promise<void>>();
   for (const { name, summary, load } of groups) {
     const command = program.command(name).description(summary);
-    pending.set(name, async () => (await load())({ command, open, terminal, loadAll }));
+    pending.set(name, async () =>
+      (await load())({ command, open, flags: () => program.opts(), terminal, loadAll }),
+    );
   }
   async function loadOne(name: string): Promise<void> {
     const load = pending.get(name);

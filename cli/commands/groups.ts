@@ -1,11 +1,13 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { Open } from '../environment.ts';
+import type { GlobalFlags } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** What a group is built from. */
 export interface GroupParts {
   command: Command;
   open: Open;
+  flags(): GlobalFlags;
   terminal: Terminal;
   loadAll(): Promise<void>;
 }
