@@ -33,7 +33,7 @@ async function ask(
     return await new Promise<Measurement>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       socket.on('error', reject);
-      socket.connect(port, address, () => {
+      socket.once('connect', () => {
         const nonce = randomBytes(8);
         // The wall clock is what is measured; how long it took comes from the clock that does not jump.
         const sentAt = Date.now();
@@ -48,6 +48,7 @@ async function ask(
         });
         socket.send(sntpRequest(nonce));
       });
+      socket.connect(port, address);
     });
   } finally {
     socket.close();
