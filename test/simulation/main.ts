@@ -54,7 +54,7 @@ async function main(): Promise<number> {
     executions += outcome.executions;
     simulatedMs += outcome.simulatedMs;
     if (outcome.violations.length > 0) failed.push(outcome);
-    report(outcome, seed - first + 1, runs);
+    report(outcome, { done: seed - first + 1, runs, withTrace: failed.length === 1 });
   }
   const seconds = (performance.now() - startedAt) / 1000;
   const summary = {
@@ -96,9 +96,11 @@ function loggerOf(): Parameters<typeof simulate>[0]['log'] {
     );
 }
 
-function report(outcome: Outcome, done: number, runs: number): void {
+/** The trace of the first failure is enough to begin with. */
+function report(outcome: Outcome, at: { done: number; runs: number; withTrace: boolean }): void {
+  const { done, runs, withTrace } = at;
   if (outcome.violations.length > 0 || values.verbose) {
-    process.stderr.write(`${outcome.trace.join('\n')}\n`);
+    if (withTrace || values.verbose) process.stderr.write(`${outcome.trace.join('\n')}\n`);
     for (const { invariant, problem } of outcome.violations) {
       process.stderr.write(`seed ${outcome.seed}: ${invariant}: ${problem}\n`);
     }
