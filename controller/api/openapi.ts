@@ -1,6 +1,7 @@
+import { STATUS_CODES } from 'node:http';
 import type { SwaggerOptions } from '@fastify/swagger';
 import type { FastifySchema } from 'fastify';
-import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ErrorBody } from '../../shared/api/common.ts';
 import { type ErrorCode, errorTable } from '../../shared/errors.ts';
@@ -12,10 +13,10 @@ import type { Route } from './route.ts';
 
 /** Settings of the document; what it says of each route comes from the route's own schemas. */
 export function openApiOptions(config: ApiConfig): SwaggerOptions {
-  const schemaRegistry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(namedSchemas)) schemaRegistry.add(schema, { id });
+  // zod keeps descriptions in its global registry, so names have to go there to appear together with them.
+  for (const [id, schema] of Object.entries(namedSchemas))
+    z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id });
 
-  const transformObject = createJsonSchemaTransformObject({ schemaRegistry });
   return {
     openapi: {
       openapi: '3.1.0',
@@ -31,8 +32,8 @@ export function openApiOptions(config: ApiConfig): SwaggerOptions {
         },
       },
     },
-    transform: createJsonSchemaTransform({ schemaRegistry }),
-    transformObject: (document) => withSchemas(transformObject(document)),
+    transform: jsonSchemaTransform,
+    transformObject: (document) => withSchemas(jsonSchemaTransformObject(document)),
   };
 }
 
@@ -65,33 +66,45 @@ const operationId = ({ method, path }: Route): string =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');
 
-function success({ answer, produces }: Route): Record<string, unknown> {
-  if (produces !== undefined)
-    return { 200: { description: 'OK', content: { [produces]: { schema: z.string() } } } };
-  return answer === undefined ? { 204: z.undefined().describe('Done') } : { 200: answer };
+function success({ answer, produces }: Route): Record<number, unknown> {
+  if (answer !== undefined) return { 200: said(200, 'application/json', answer) };
+  if (produces !== undefined) return { 200: said(200, produces, z.string()) };
+  return { 204: z.undefined().describe('No Content') };
 }
 
 /** Every error has the same body; its statuses follow from what the route reads, who may call it, and what it may meet. */
-function failures(route: Route): Record<string, unknown> {
+function failures(route: Route): Record<number, unknown> {
   const codes: ErrorCode[] = [...(route.errors ?? []), 'internal'];
   if (route.params || route.query || route.body) codes.push('bad_request');
   if (route.params) codes.push('not_found');
   if (route.body) codes.push('payload_too_large', 'unsupported_media_type');
   if (route.role !== 'public') codes.push('not_authenticated', 'forbidden', 'too_many_requests');
   else if (route.limit !== 'none') codes.push('too_many_requests');
-  return Object.fromEntries(codes.map((code) => [errorTable[code].status, ErrorBody]));
+  return Object.fromEntries(
+    codes
+      .map((code) => errorTable[code].status)
+      .map((status) => [status, said(status, 'application/json', ErrorBody)]),
+  );
 }
 
-type Document = ReturnType<ReturnType<typeof createJsonSchemaTransformObject>>;
+const said = (status: number, mediaType: string, schema: z.ZodType) => ({
+  description: STATUS_CODES[status] ?? 'Error',
+  content: { [mediaType]: { schema } },
+});
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
 /** Leaves out the named schemas nothing refers to (each exists once for reading and once for writing), and adds those of the task types. */
 function withSchemas(document: Document): Document {
   const components = 'components' in document ? document.components : undefined;
   const schemas: Record<string, unknown> = { ...components?.schemas };
-  const text = JSON.stringify(document);
-  for (const name of Object.keys(schemas)) {
-    if (!text.includes(`"#/components/schemas/${name}"`)) delete schemas[name];
-  }
+  const { paths } = document as { paths?: unknown };
+  const referredTo = (from: unknown): string[] =>
+    [...JSON.stringify(from).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name = '']) => name);
+  const used = new Set(referredTo(paths ?? {}));
+  // A set visits what is added to it on the way.
+  for (const name of used) for (const deeper of referredTo(schemas[name])) used.add(deeper);
+  for (const name of Object.keys(schemas)) if (!used.has(name)) delete schemas[name];
   for (const contract of Object.values(taskContracts)) {
     schemas[`${contract.name}_parameters`] = {
       title: contract.summary,

@@ -1,7 +1,13 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import { AppError } from '../../shared/errors.ts';
 import { answerBadHttp } from './bad-http.ts';
 import { EventStreams } from './event-streams.ts';
@@ -38,7 +44,12 @@ export async function createApi(
   app.setSerializerCompiler(serializerCompiler(parts.config.checkAnswers));
   acceptJsonOnly(app, bodyTexts);
 
-  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
   await app.register(rateLimit, { global: false });
   await app.register(swagger, openApiOptions(parts.config));
   const guardParts = { parts, limits: createLimits(app, parts.config), principals: new WeakMap() };
@@ -52,7 +63,8 @@ function createServer({ config, random, log }: ApiParts): FastifyInstance {
   const answerFailure = failureAnswerer(log);
   return fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    // One line per answered request comes from a hook of ours.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     genReqId: (request) => requestIdOf(request, random),
