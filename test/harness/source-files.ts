@@ -36,3 +36,14 @@ export const parseSource = ({ path, text }: SourceFile): ts.SourceFile =>
 /** What a file imports or re-exports, also dynamically and for types only, as it is written. */
 export const importsOf = ({ text }: SourceFile): string[] =>
   ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
+
+/** What a file loads when it is loaded itself: neither types only, nor what is imported later, on demand. */
+export const loadedBy = (file: SourceFile): string[] =>
+  parseSource(file).statements.flatMap((statement) => {
+    const loads =
+      (ts.isImportDeclaration(statement) &&
+        statement.importClause?.phaseModifier !== ts.SyntaxKind.TypeKeyword) ||
+      (ts.isExportDeclaration(statement) && !statement.isTypeOnly);
+    if (!loads || !statement.moduleSpecifier || !ts.isStringLiteral(statement.moduleSpecifier)) return [];
+    return [statement.moduleSpecifier.text];
+  });
