@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { TaskError } from '../../shared/errors.ts';
+import { type Output, OutputPumps } from './output-pumps.ts';
 import { endGroup } from './process-group.ts';
 import { checkFolder, resolveProgram } from './program.ts';
 import { prepareScriptFolder, writeScriptFile } from './script-file.ts';
@@ -18,13 +18,7 @@ export interface ProcessesOptions {
   scriptFolder?: string;
 }
 
-type Output = Parameters<Processes['run']>[1];
-
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** How long output that is still held open by a daemon may be silent, and in all go on, after the process itself ended. */
-const silentMs = 500;
-const lingerMs = 10_000;
 
 export function createProcesses(options: ProcessesOptions = {}): Processes {
   const path = options.path ?? defaultPath;
@@ -74,24 +68,14 @@ async function prepare(command: Command, path: string, extra: Record<string, str
  * is told only after all output was handed over.
  */
 async function runPrepared(prepared: Prepared, output: Output, signal: AbortSignal): Promise<ProcessEnd> {
-  const child = execa(prepared.file, prepared.args, {
-    cwd: prepared.cwd,
-    env: prepared.env,
-    extendEnv: false,
-    killDescendants: true, // makes the process group; ending it is ours, because children may outlive their leader
-    forceKillAfterDelay: false,
-    reject: false,
-    buffer: false,
-    encoding: 'buffer',
-    ...(prepared.stdin === undefined ? { stdin: 'ignore' } : { input: prepared.stdin }),
-  });
+  const child = spawn(prepared);
   const group = child.pid;
   if (group === undefined) throw notStarted(prepared, (await child).cause);
 
   const exited = new Promise<Omit<ProcessEnd, 'stopped'>>((resolve) => {
     child.nodeChildProcess.once('exit', (exitCode, killedBy) => resolve({ exitCode, signal: killedBy }));
   });
-  const pumps = new Pumps(output);
+  const pumps = new OutputPumps(output);
   pumps.add('stdout', child.stdout);
   pumps.add('stderr', child.stderr);
 
@@ -113,70 +97,23 @@ async function runPrepared(prepared: Prepared, output: Output, signal: AbortSign
   return { ...end, stopped: first === 'stop' };
 }
 
-/** Moves output from the streams to its taker, one piece at a time, decoded as UTF-8 across the edges of pieces. */
-class Pumps {
-  readonly #output: Output;
-  readonly #failed = new AbortController();
-  readonly #streams: Readable[] = [];
-  readonly #running: Promise<void>[] = [];
-  #pieces = 0;
-  #handingOver = 0;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  /** Aborted with the error of a taker that failed. */
-  get failed(): AbortSignal {
-    return this.#failed.signal;
-  }
-
-  add(name: 'stdout' | 'stderr', stream: Readable): void {
-    this.#streams.push(stream);
-    this.#running.push(this.#pump(name, stream).catch((error: unknown) => this.#failed.abort(error)));
-  }
-
-  /** Waits for the end of all output, or gives up on streams that somebody outside the group keeps open. */
-  async finish(): Promise<void> {
-    const all = Promise.all(this.#running).then(() => true);
-    const deadline = performance.now() + lingerMs;
-    while (performance.now() < deadline) {
-      const before = this.#pieces;
-      if (await Promise.race([all, sleep(silentMs, false, { ref: false })])) return;
-      if (this.#pieces === before && this.#handingOver === 0) break;
-    }
-    for (const stream of this.#streams) stream.destroy();
-    await all;
-  }
-
-  async #pump(name: 'stdout' | 'stderr', stream: Readable): Promise<void> {
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-    try {
-      for await (const piece of stream as AsyncIterable<Uint8Array>) {
-        await this.#handOver(name, decoder.decode(piece, { stream: true }));
-      }
-    } catch (error) {
-      if (!isClosed(error)) throw error;
-    }
-    await this.#handOver(name, decoder.decode());
-  }
-
-  async #handOver(name: 'stdout' | 'stderr', text: string): Promise<void> {
-    this.#pieces += 1;
-    if (text === '') return;
-    this.#handingOver += 1;
-    try {
-      await this.#output(name, text);
-    } finally {
-      this.#handingOver -= 1;
-    }
+function spawn(prepared: Prepared) {
+  try {
+    return execa(prepared.file, prepared.args, {
+      cwd: prepared.cwd,
+      env: prepared.env,
+      extendEnv: false,
+      killDescendants: true, // makes the process group; ending it is ours, because children may outlive their leader
+      forceKillAfterDelay: false,
+      reject: false,
+      buffer: false,
+      encoding: 'buffer',
+      ...(prepared.stdin === undefined ? { stdin: 'ignore' } : { input: prepared.stdin }),
+    });
+  } catch (error) {
+    throw notStarted(prepared, error); // a null byte in an argument, for one
   }
 }
-
-const isClosed = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ABORT_ERR');
 
 function notStarted({ file }: Prepared, cause: unknown): TaskError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
