@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { projectRoot } from './source-files.ts';
 
 export type ProgramName = 'controller' | 'agent' | 'muster';
-const entry: Record<ProgramName, string> = {
+export const programEntry: Record<ProgramName, string> = {
   controller: 'controller/bin.js',
   agent: 'agent/bin.js',
   muster: 'cli/bin.js',
@@ -32,7 +32,7 @@ export async function runProgram(
   args: string[],
   options: { env?: Record<string, string>; stdin?: string; timeoutMs?: number } = {},
 ): Promise<ProgramEnd> {
-  const child = spawn(process.execPath, [join(projectRoot, entry[name]), ...args], {
+  const child = spawn(process.execPath, [join(projectRoot, programEntry[name]), ...args], {
     env: cleanEnvironment(options.env ?? {}),
     timeout: options.timeoutMs ?? 60_000,
     killSignal: 'SIGKILL',
@@ -53,7 +53,7 @@ export class RunningProgram implements AsyncDisposable {
   constructor(name: ProgramName, args: string[], logPath: string, env: Record<string, string> = {}) {
     this.#logPath = logPath;
     const log = openSync(logPath, 'a');
-    this.#child = spawn(process.execPath, [join(projectRoot, entry[name]), ...args], {
+    this.#child = spawn(process.execPath, [join(projectRoot, programEntry[name]), ...args], {
       env: cleanEnvironment(env),
       stdio: ['ignore', log, log],
     });

@@ -1,0 +1,175 @@
+import type { FastifyInstance } from 'fastify';
+import { createInProcessBus } from '../../controller/bus/in-process.ts';
+import type { ApiConfig, ApiParts } from '../../controller/api/parts.ts';
+import { createApi } from '../../controller/api/server.ts';
+import { type ControllerCore, createControllerCore, defaultSettings } from '../../controller/core.ts';
+import type { AccessTokenRow, AccountRow, OrganizationRow } from '../../controller/store/access.ts';
+import { openStore } from '../../controller/store/open.ts';
+import type { Store } from '../../controller/store/store.ts';
+import type { Role } from '../../shared/api/common.ts';
+import type { DeviceStatus } from '../../shared/api/devices.ts';
+import type { Labels } from '../../shared/ids.ts';
+import { generateKeyPair } from '../../shared/node/keys.ts';
+import { silentLogger } from '../../shared/node/logger.ts';
+import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
+
+/** Somebody with a token. */
+export interface Member {
+  account: AccountRow;
+  organization: OrganizationRow;
+  row: AccessTokenRow;
+  token: string;
+}
+
+type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | number | undefined>;
+  text: string;
+  body: Record<string, unknown>;
+}
+
+/** The real API over the real core and a real store in memory; nothing listens unless asked. Every answer is held against its schema. */
+export class ApiUnderTest {
+  readonly app: FastifyInstance;
+  readonly core: ControllerCore;
+  readonly store: Store;
+  readonly admin: Member;
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | undefined;
+
+  private constructor(parts: { app: FastifyInstance; core: ControllerCore; store: Store; admin: Member }) {
+    this.app = parts.app;
+    this.core = parts.core;
+    this.store = parts.store;
+    this.admin = parts.admin;
+  }
+
+  static async start(
+    config: Partial<ApiConfig> = {},
+    replaced: (parts: Omit<ApiParts, 'config'>) => Partial<ApiParts> = () => ({}),
+  ): Promise<ApiUnderTest> {
+    const store = await openStore({ dialect: 'sqlite', path: ':memory:' });
+    const base = { store, clock: systemClock, random: systemRandom, log: silentLogger() };
+    const core = createControllerCore({
+      ...base,
+      bus: createInProcessBus(),
+      identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
+      settings: { ...defaultSettings, pollMs: 50 },
+    });
+    const admin = await addMember(store, core, await addOrganization(store, 'default'), 'admin');
+    const app = await createApi({
+      ...base,
+      core,
+      ...replaced({ ...base, core }),
+      config: { checkAnswers: true, processMetrics: false, ...config },
+    });
+    return new ApiUnderTest({ app, core, store, admin });
+  }
+
+  /** Starts the loops of the core. */
+  run(): void {
+    this.#running ??= this.core.run(this.#stopped.signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.app.close();
+    this.#stopped.abort();
+    await this.#running;
+    await this.store.close();
+  }
+
+  organization(name: string): Promise<OrganizationRow> {
+    return addOrganization(this.store, name);
+  }
+
+  member(role: Role, scope: 'RW' | 'RO' = 'RW', organization = this.admin.organization): Promise<Member> {
+    return addMember(this.store, this.core, organization, role, scope);
+  }
+
+  async device(name: string, over: { status?: DeviceStatus; labels?: Labels } = {}): Promise<string> {
+    const id = systemRandom.uuid();
+    await this.store.devices.insert({
+      id,
+      organizationId: this.admin.organization.id,
+      name,
+      status: over.status ?? 'ENABLED',
+      publicKey: generateKeyPair().publicKey,
+      labels: over.labels ?? {},
+      agentVersion: '0.1.0',
+      createdAt: Date.now(),
+    });
+    return id;
+  }
+
+  /** Runs PING (or what `over` says) on devices and answers the run. */
+  async submit(devices: string[], over: object = {}): Promise<{ run: string; tasks: string[] }> {
+    const answer = await this.call('POST', '/api/v1/organizations/default/tasks', {
+      body: { type: 'PING', targets: { devices }, ...over },
+    });
+    if (answer.status !== 200) throw new Error(`not submitted: ${answer.text}`);
+    const { run, tasks } = answer.body as { run: string; tasks: { task: string }[] };
+    return { run, tasks: tasks.map(({ task }) => task) };
+  }
+
+  async call(
+    method: Verb,
+    url: string,
+    request: { as?: Member | null; body?: unknown; headers?: Record<string, string>; raw?: string } = {},
+  ): Promise<Answer> {
+    const { as = this.admin, body, headers = {}, raw } = request;
+    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await this.app.inject({
+      method,
+      url,
+      headers: {
+        ...(as !== null && { authorization: `Bearer ${as.token}` }),
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(payload !== undefined && { payload }),
+    });
+    const isJson = String(response.headers['content-type']).startsWith('application/json');
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text: response.body,
+      body: isJson && response.body !== '' ? (response.json() as Record<string, unknown>) : {},
+    };
+  }
+
+  /** Listens on a free port of loopback and answers the base URL. */
+  listen(): Promise<string> {
+    return this.app.listen({ host: '127.0.0.1', port: 0 });
+  }
+}
+
+async function addOrganization(store: Store, name: string): Promise<OrganizationRow> {
+  const organization = { id: systemRandom.uuid(), name, displayName: name, createdAt: Date.now() };
+  await store.access.insertOrganization(organization);
+  return organization;
+}
+
+async function addMember(
+  store: Store,
+  core: ControllerCore,
+  organization: OrganizationRow,
+  role: Role,
+  scope: 'RW' | 'RO' = 'RW',
+): Promise<Member> {
+  const id = systemRandom.uuid();
+  const account: AccountRow = {
+    id,
+    organizationId: organization.id,
+    email: `${role}-${id}@example.org`,
+    name: role,
+    role,
+    createdAt: Date.now(),
+  };
+  await store.access.insertAccount(account);
+  const actor = { name: 'test', organizationId: organization.id, ipAddress: null, requestId: null };
+  const wish = { name: 'first', scope, expiresAt: null };
+  const { row, token } = await core.tokens.mintAccessToken(actor, account, wish);
+  return { account, organization, row, token };
+}
