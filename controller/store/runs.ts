@@ -208,14 +208,14 @@ export class SqlRunStore implements RunStore {
     const progress = new Map<string, Progress>();
     if (runIds.length === 0) return progress;
     const { dialect } = this.#db;
+    const states = runIds.flatMap((runId) => taskStateNames.map((status) => ({ runId, status })));
+    const its = sql`tasks ${dialect.indexed('tasks_run')} where run_id = j.run_id and status = j.status`;
     const rows = await all(
       this.#db,
       sql<{ runId: string; status: TaskState; count: number; lastEnd: number | null }>`
-        select t.run_id as "runId", t.status, count(*) as count, max(t.completed_at) as "lastEnd"
-        from ${dialect.ids('j', runIds)}
-        cross join tasks as t ${dialect.indexed('tasks_run')}
-        where t.run_id = j.id
-        group by t.run_id, t.status`,
+        select j.run_id as "runId", j.status, (select count(*) from ${its}) as count,
+          (select max(completed_at) from ${its}) as "lastEnd"
+        from ${dialect.rows('j', { runId: 'text', status: 'text' }, states)}`,
     );
     for (const { runId, status, count, lastEnd } of rows) {
       const run = progress.get(runId) ?? { counts: noCounts(), lastEnd: null };

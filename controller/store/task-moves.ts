@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
-import { type Db, atomically, changed } from './dialect.ts';
+import { type Db, atomically } from './dialect.ts';
 import { move } from './task-move.ts';
 import type { TaskMove } from './tasks.ts';
 
@@ -107,20 +107,6 @@ export function failDevice(db: Db, deviceId: string, now: Instant): Promise<Task
       union all ${live('tasks_in_progress', sql`'IN_PROGRESS'`)}
     )`,
   });
-}
-
-/** Deletes ended tasks, and by the foreign key their logs. */
-export function pruneTasks(db: Db, before: Instant, limit: number): Promise<number> {
-  return changed(
-    db,
-    sql`
-      delete from tasks where seq in (
-        select seq from tasks ${db.dialect.indexed('tasks_completed')}
-        where completed_at is not null and completed_at < ${before}
-        order by completed_at
-        limit ${limit}
-      )`,
-  );
 }
 
 const ended = (status: 'FAILED' | 'CANCELLED' | 'EXPIRED', now: Instant, why?: Why): RawBuilder<unknown> =>

@@ -3,20 +3,12 @@ import type { TaskState } from '../../shared/task-state.ts';
 import type { Lane, TaskType } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
 import type { Db } from './dialect.ts';
-import { getTask, getTasks, inProgress, listTasks, poweringOff } from './task-reads.ts';
+import { listTasks } from './task-list.ts';
+import { getTask, getTasks, inProgress, poweringOff } from './task-reads.ts';
 import { countLive, devicesWithPending, heads, nextDeadline } from './task-work.ts';
-import {
-  activate,
-  cancelWaiting,
-  expire,
-  fail,
-  failDevice,
-  pruneTasks,
-  requestCancel,
-  timeOut,
-} from './task-moves.ts';
+import { activate, cancelWaiting, expire, fail, failDevice, requestCancel, timeOut } from './task-moves.ts';
 import { confirmCancelled, finish, keepLate, noteRefusal, progress, refuse, start } from './task-reports.ts';
-import { insertTasks } from './task-insert.ts';
+import { insertTasks, pruneTasks } from './task-rows.ts';
 
 export interface NewTask {
   id: string;

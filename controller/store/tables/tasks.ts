@@ -74,10 +74,17 @@ export function taskTables({ types }: Dialect): RawBuilder<unknown>[] {
     sql`create index tasks_powering_off on tasks (powering_off_at)
       where status = 'IN_PROGRESS' and powering_off_at is not null`,
 
-    sql`create index tasks_history on tasks (organization_id, created_at, seq)`,
+    sql`create index tasks_history on tasks (organization_id, created_at, seq, type)`,
+    sql`create index tasks_ended on tasks (organization_id, status, created_at, seq, type)
+      where completed_at is not null`,
     sql`create index tasks_device on tasks (device_id, created_at, seq)`,
     sql`create index tasks_run on tasks (run_id, status, completed_at) where run_id is not null`,
     sql`create index tasks_completed on tasks (completed_at) where completed_at is not null`,
+
+    sql`create table task_totals (
+      organization_id text primary key not null references organizations (id),
+      total ${integer} not null
+    ) ${keyed}`,
 
     sql`create table task_logs (
       task_seq ${integer} not null references tasks (seq) on delete cascade,
