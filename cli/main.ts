@@ -38,6 +38,11 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
     reason = given;
   });
   try {
+    if (argv[0] === 'complete' && argv[1] === '--') {
+      const [{ complete }] = await Promise.all([import('./completion.ts'), program.loadAll()]);
+      complete(program.command, argv.slice(2));
+      return reason;
+    }
     await program.command.parseAsync(argv, { from: 'user' });
     return reason;
   } catch (error) {

@@ -59,4 +59,7 @@ const withGlobalOptions = ({ stdout, stderr }: Terminal) =>
     .option('--no-headers', 'leave out the line of column names')
     .option('-q, --quiet', 'print names and codes only, and no talk')
     .option('--no-color', 'no colour (NO_COLOR)')
-    .addHelpText('after', '\nMore: muster help COMMAND, muster help exit-codes');
+    .addHelpText('after', '\nMore: muster help COMMAND, muster help exit-codes')
+    .addHelpText('afterAll', ({ command }) =>
+      command.parent === null ? '' : '\nGlobal options: muster --help',
+    );

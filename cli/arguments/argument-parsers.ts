@@ -44,14 +44,16 @@ export function amount(text: string): string {
   throw new InvalidArgumentError('expected a number such as 10, or a percentage such as 10%');
 }
 
-/** One of the words, in any case. */
-export const oneOf =
-  <const Word extends string>(words: readonly Word[]) =>
-  (text: string): Word => {
-    const word = words.find((one) => one.toLowerCase() === text.toLowerCase());
-    if (word !== undefined) return word;
-    throw new InvalidArgumentError(`expected one of ${words.join(', ')}`);
-  };
+/** One of the words, in any case; completion offers `words`. */
+export const oneOf = <const Word extends string>(words: readonly Word[]) =>
+  Object.assign(
+    (text: string): Word => {
+      const word = words.find((one) => one.toLowerCase() === text.toLowerCase());
+      if (word !== undefined) return word;
+      throw new InvalidArgumentError(`expected one of ${words.join(', ')}`);
+    },
+    { words },
+  );
 
 /** `--flag`, `--flag true`, `--flag false`. */
 export function flag(text: string): boolean {

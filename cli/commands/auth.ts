@@ -1,2 +1,14 @@
+import { meView } from '../views/access.ts';
+import { addAuthToken } from './auth/token.ts';
 import type { GroupParts } from './groups.ts';
-export function addAuthCommands(_: GroupParts): void {}
+
+export function addAuthCommands({ command, open }: GroupParts): void {
+  command
+    .command('me')
+    .description('Show who the token belongs to and what it may do')
+    .action(async () => {
+      const { client, output } = await open();
+      output.one(await client.access.me(), meView);
+    });
+  addAuthToken(command, open);
+}

@@ -1,2 +1,18 @@
+import { addDeviceApproveAll } from './device/approve-all.ts';
+import { addDeviceChanges } from './device/change.ts';
+import { addDeviceDescribe } from './device/describe.ts';
+import { addDeviceLabel } from './device/label.ts';
+import { addDeviceList } from './device/list.ts';
+import { addDeviceRemove } from './device/remove.ts';
+import { addDeviceRename } from './device/rename.ts';
 import type { GroupParts } from './groups.ts';
-export function addDeviceCommands(_: GroupParts): void {}
+
+export function addDeviceCommands({ command, open }: GroupParts): void {
+  addDeviceList(command, open);
+  addDeviceDescribe(command, open);
+  addDeviceChanges(command, open);
+  addDeviceApproveAll(command, open);
+  addDeviceRename(command, open);
+  addDeviceLabel(command, open);
+  addDeviceRemove(command, open);
+}

@@ -1,2 +1,29 @@
+import { wholeNumber } from '../arguments/argument-parsers.ts';
+import { enrolmentTokenView } from '../views/access.ts';
+import { addEnrolmentTokenCreate } from './enrolment-token/create.ts';
 import type { GroupParts } from './groups.ts';
-export function addEnrolmentTokenCommands(_: GroupParts): void {}
+
+export function addEnrolmentTokenCommands({ command, open }: GroupParts): void {
+  addEnrolmentTokenCreate(command, open);
+
+  command
+    .command('list')
+    .description('List enrolment tokens')
+    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
+    .option('--per-page <number>', 'tokens per page, at most 100', wholeNumber(1, 100), 30)
+    .action(async ({ page, perPage }) => {
+      const { client, output } = await open();
+      output.page(await client.access.enrolmentTokens({ page, per_page: perPage }), enrolmentTokenView);
+    });
+
+  command
+    .command('revoke')
+    .description('Revoke an enrolment token; devices that used it stay')
+    .argument('<name>', 'name of the token')
+    .action(async (name) => {
+      const { client, output } = await open();
+      await client.access.revokeEnrolmentToken(name);
+      if (output.isJson) output.json({ revoked: name });
+      else output.say(`Revoked ${name}`);
+    });
+}

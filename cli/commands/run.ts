@@ -1,2 +1,22 @@
 import type { GroupParts } from './groups.ts';
-export function addRunCommands(_: GroupParts): void {}
+import { addRunCancel } from './run/cancel.ts';
+import { addRunDescribe } from './run/describe.ts';
+import { addRunHealthCheck } from './run/health-check.ts';
+import { addRunList } from './run/list.ts';
+import { addRunPing } from './run/ping.ts';
+import { addRunPower } from './run/power.ts';
+import { addRunScript } from './run/script.ts';
+import { addRunWatch } from './run/watch.ts';
+
+export function addRunCommands({ command, open }: GroupParts): void {
+  command.commandsGroup('Issue a command:');
+  addRunPing(command, open);
+  addRunPower(command, open);
+  addRunScript(command, open);
+  addRunHealthCheck(command, open);
+  command.commandsGroup('Runs, the tasks that one command made:');
+  addRunList(command, open);
+  addRunDescribe(command, open);
+  addRunWatch(command, open);
+  addRunCancel(command, open);
+}

@@ -1,3 +1,4 @@
+import pRetry from 'p-retry';
 import type { Clock } from '../../shared/clock.ts';
 import { CliError } from '../cli-error.ts';
 
@@ -18,7 +19,6 @@ export async function patiently<Result>(
   attempt: (afterTrouble: boolean) => Promise<Result>,
   { clock, signal, trouble }: PatienceParts,
 ): Promise<Result> {
-  const { default: pRetry } = await import('p-retry');
   const began = clock.monotonic();
   let troubled = false;
   const result = await pRetry(() => attempt(troubled), {

@@ -23,7 +23,7 @@ export function addTaskWatch(group: Command, open: Open): void {
         timeoutMs: timeout,
         resume: `The tasks go on. Come back with: muster task watch ${codes.join(' ')}\nCancel with: muster task cancel CODE [--request]`,
       });
-      if (!(follow && output.isJson)) output.list(tasks, taskOutcomeView);
+      if (!follow) output.list(tasks, taskOutcomeView);
       environment.exit(outcomeOf(tasks));
     });
 }

@@ -1,0 +1,40 @@
+import type { Command } from '@commander-js/extra-typings';
+import { label, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { given } from '../../arguments/given.ts';
+import { usageError } from '../../cli-error.ts';
+import type { Open } from '../../environment.ts';
+import { deviceView, labelText } from '../../views/device.ts';
+
+const statuses = ['PENDING', 'ENABLED', 'DISABLED'] as const;
+
+export function addDeviceList(group: Command, open: Open): void {
+  group
+    .command('list')
+    .description('List devices of the organization')
+    .option('--status <status>', `one of ${statuses.join(', ')}`, oneOf(statuses))
+    .option('--name <regex>', 'only devices whose name matches')
+    .option('--label <key=value>', 'only devices that carry the label; repeatable', label)
+    .option('--ou <name>', 'only devices whose label ou is this')
+    .option('--online', 'only devices with a link')
+    .option('--offline', 'only devices without one')
+    .option('--sort-by <field:direction>', 'such as heartbeat:desc', 'name:asc')
+    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
+    .option('--per-page <number>', 'devices per page, at most 100', wholeNumber(1, 100), 30)
+    .action(async (options) => {
+      if (options.online && options.offline) throw usageError('--online and --offline exclude each other');
+      const { client, output } = await open();
+      const page = await client.devices.list({
+        page: options.page,
+        per_page: options.perPage,
+        sort_by: options.sortBy,
+        ...given({
+          status: options.status,
+          name: options.name,
+          label: options.label === undefined ? undefined : labelText(options.label),
+          ou: options.ou,
+          online: options.online ?? (options.offline ? false : undefined),
+        }),
+      });
+      output.page(page, deviceView);
+    });
+}

@@ -1,0 +1,43 @@
+import type { Command } from '@commander-js/extra-typings';
+import { atForms } from '../../../shared/time.ts';
+import { amount, durationMs, label, repeatable, wholeNumber } from '../../arguments/argument-parsers.ts';
+
+/** A command that makes tasks: which devices, when, how over many of them, and whether to stay with them. */
+export const runCommand = (group: Command, name: string, description: string) =>
+  group
+    .command(name)
+    .description(description)
+    .optionsGroup('Devices (at least one; together they are a union):')
+    .option(
+      '--device <name|regex>',
+      'a device by name, or by a regular expression on the whole name; repeatable',
+      repeatable,
+    )
+    .option('--label <key=value>', 'devices that carry the label; repeatable, all must fit', label)
+    .option('--ou <name>', 'devices whose label ou is this; repeatable', repeatable)
+    .option('--all', 'every ENABLED device')
+    .optionsGroup('When and how:')
+    .option('--at <time>', `defer: ${atForms.join('; ')}`)
+    .option('--expires-in <duration>', 'how long a task may wait for its device, such as 2h', durationMs)
+    .option('--task-timeout <duration>', 'how long a task may run on its device, such as 10m', durationMs)
+    .option('--force', 'hand out even if the device is busy with other tasks')
+    .option('--batch <number|percent>', 'at most so many devices work at a time', amount)
+    .option('--max-failures <number|percent>', 'stop when more tasks than this have failed', amount)
+    .option(
+      '--canary <number>',
+      'so many devices first; all must succeed before the others start',
+      wholeNumber(1, 10_000),
+    )
+    .option('--dry-run', 'only show which devices it would be')
+    .optionsGroup('Staying with it:')
+    .option('--wait', 'stay until all tasks have ended; the exit code says how')
+    .option('--follow', 'as --wait, and print the logs as they grow')
+    .option(
+      '--timeout <duration>',
+      'with --wait: leave after this long, such as 10m; the tasks go on',
+      durationMs,
+    )
+    .option('-y, --yes', 'do not ask')
+    .optionsGroup('Options:');
+
+export type RunOptions = ReturnType<ReturnType<typeof runCommand>['opts']>;

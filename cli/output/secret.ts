@@ -1,0 +1,17 @@
+import { detailedText } from './detailed.ts';
+import type { Output } from './output.ts';
+import type { View } from './view.ts';
+
+/** A secret that is shown only once: on stdout alone, so that it can be piped; what it is goes to stderr. */
+export function showSecret<Thing extends { token: string }>(
+  output: Output,
+  thing: Thing,
+  view: View<Thing>,
+): void {
+  if (output.isJson) {
+    output.json(thing);
+    return;
+  }
+  output.say(`${detailedText(view.fields(thing, output.paint))}The token is shown only now:`);
+  output.data(`${thing.token}\n`);
+}
