@@ -2,18 +2,26 @@ import type { Clock, Random } from '../shared/clock.ts';
 import type { FrameSocket } from '../shared/frame-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { Bus } from './bus/bus.ts';
-import type { Admission, AdmittedDevice } from './devices/admission.ts';
+import { Admission, type AdmittedDevice } from './devices/admission.ts';
 import type { ControllerIdentity } from './devices/identity.ts';
-import type { DeviceRegistry } from './devices/registry.ts';
-import type { Tokens } from './devices/tokens.ts';
+import { OnlineDevices } from './devices/online.ts';
+import { Presence } from './devices/presence.ts';
+import { DeviceRegistry } from './devices/registry.ts';
+import { Tokens } from './devices/tokens.ts';
+import { Links } from './link/links.ts';
 import type { ControllerSettings } from './settings.ts';
 import type { Store } from './store/store.ts';
-import type { Cancellation } from './tasks/cancel.ts';
-import type { EventStream } from './tasks/events.ts';
-import type { Submission, Submitted } from './tasks/submit.ts';
+import { Cancellation } from './tasks/cancel.ts';
+import { Dispatcher } from './tasks/dispatcher.ts';
+import { EventStream } from './tasks/events.ts';
+import { GroupCommit } from './tasks/group-commit.ts';
+import { Inbox } from './tasks/inbox.ts';
+import { failDeviceTasks } from './tasks/moves.ts';
+import { Retention } from './tasks/retention.ts';
+import { type Submission, type Submitted, submit } from './tasks/submit.ts';
 
-export { type ControllerSettings, defaultSettings } from './settings.ts';
 export type { ControllerIdentity } from './devices/identity.ts';
+export { type ControllerSettings, defaultSettings } from './settings.ts';
 
 export interface ControllerParts {
   store: Store;
@@ -55,4 +63,125 @@ export interface ControllerCore {
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
   status(): CoreStatus;
+}
+
+/** Puts the controller's logic together. Everything it does on its own happens in `run`. */
+export function createControllerCore(parts: ControllerParts): ControllerCore {
+  const { store, bus, clock, random, log, identity, settings } = parts;
+  const online = new OnlineDevices(clock);
+  const inbox = new Inbox();
+  const links = new Links({ inbox, online, clock, settings, log: log.child({ part: 'link' }) });
+  const dispatcher = new Dispatcher({
+    store,
+    bus,
+    online,
+    clock,
+    settings,
+    keys: identity.keys,
+    log: log.child({ part: 'dispatcher' }),
+  });
+  const commits = new GroupCommit({
+    store,
+    bus,
+    inbox,
+    online,
+    clock,
+    random,
+    settings,
+    log: log.child({ part: 'commit' }),
+    advanced: (deviceIds, runIds) => {
+      dispatcher.wake(deviceIds);
+      dispatcher.runsAdvanced(runIds);
+    },
+  });
+  const devices = new DeviceRegistry({
+    store,
+    bus,
+    clock,
+    random,
+    identity,
+    online,
+    failTasks: (tables, deviceId) => failDeviceTasks(tables, deviceId, clock.now()),
+    tasksEnded: (moves) => dispatcher.runsAdvanced(moves.flatMap(({ runId }) => runId ?? [])),
+  });
+  const tokens = new Tokens({
+    store,
+    clock,
+    random,
+    publicUrl: settings.publicUrl,
+    controllerKey: identity.keys.publicKey,
+  });
+  const events = new EventStream({ events: store.events, bus, clock });
+  const admission = new Admission({
+    devices: store.devices,
+    clock,
+    random,
+    settings,
+    controllerId: identity.controllerId,
+  });
+  const retention = new Retention({ store, clock, settings, log: log.child({ part: 'retention' }) });
+  const presence = new Presence({ devices: store.devices, online, clock, log });
+  const cancellation = new Cancellation({ store, bus, clock });
+  let running = false;
+
+  return {
+    identity,
+    admission,
+    devices,
+    tokens,
+    events,
+    async run(signal) {
+      const unsubscribe = [
+        bus.subscribe('cancel', ({ tasks }) => inbox.cancels(tasks)),
+        bus.subscribe('close', ({ deviceIds, code, reason }) => links.closeDevices(deviceIds, code, reason)),
+      ];
+      running = true;
+      try {
+        const loops = [commits, dispatcher, links, retention, presence];
+        await runTogether(
+          loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
+          signal,
+        );
+      } finally {
+        running = false;
+        for (const stop of unsubscribe) stop();
+      }
+    },
+    openLink: (device, socket) => links.open(device, socket),
+    submit: (submission) => submit({ store, bus, clock, random }, submission),
+    cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
+    cancelRun: (actor, runId, options) => cancellation.cancelRun(actor, runId, options),
+    status: () => ({
+      ready: running && !commits.lastCommitFailed,
+      linksOpen: links.size,
+      devicesOnline: online.size,
+      offersSent: dispatcher.offersSent,
+      reportsApplied: commits.reportsApplied,
+      commits: commits.commits,
+      commitFailures: commits.commitFailures,
+      eventSubscribers: events.subscribers,
+      linksRefused: admission.refused,
+    }),
+  };
+}
+
+/** Runs loops until the signal is aborted or one of them fails, which ends the others; waits for all of them. */
+async function runTogether(
+  loops: ((signal: AbortSignal) => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const inner = AbortSignal.any([signal, failed.signal]);
+  const outcomes = await Promise.allSettled(
+    loops.map((loop) =>
+      loop(inner).catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      }),
+    ),
+  );
+  const errors: unknown[] = outcomes.flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason] : [],
+  );
+  if (errors.length > 0) throw new AggregateError(errors, 'a loop of the controller failed');
 }

@@ -1,13 +1,184 @@
+import { decodeJwt, errors, jwtVerify } from 'jose';
+import type { Clock, Instant, Random } from '../../shared/clock.ts';
+import { AppError, type ErrorCode } from '../../shared/errors.ts';
+import { importPublicKey } from '../../shared/node/keys.ts';
+import { type LinkRefusalDetail, linkTokenLifetimeSeconds } from '../../shared/protocol/enrol.ts';
+import type { DeviceRow } from '../store/devices.ts';
+import { RateLimit } from './rate-limit.ts';
+import { UsedTokens } from './used-tokens.ts';
+
 /** A device that proved who it is. */
 export interface AdmittedDevice {
   id: string;
   organizationId: string;
 }
 
-/**
- * Decides who may open a link, before the upgrade completes. Refusals are `AppError`s whose `detail` is a `LinkRefusalDetail`
- * ({controller_time, retry_after_ms}).
- */
-export interface Admission {
-  authenticate(authorization: string | undefined): Promise<AdmittedDevice>;
+export interface AdmissionParts {
+  /** Devices by id, as many as asked for at once. */
+  devices: { getMany(ids: string[]): Promise<DeviceRow[]> };
+  clock: Clock;
+  random: Random;
+  controllerId: string;
+  settings: { admissionsPerSecond: number; admissionsBurst: number };
 }
+
+/** A device that is not wanted (yet) asks again after so long; spread, so that a fleet does not come in step. */
+const unwantedRetryMs = 60_000;
+const shortRetryMs = 1_000;
+/** Clocks of both sides may differ by so much. */
+const toleranceSeconds = 5;
+
+/**
+ * Decides who may open a link, before the upgrade completes. Refusals are `AppError`s whose `detail` is a `LinkRefusalDetail`.
+ *
+ * - Nothing is remembered for a caller that has not proven its key.
+ * - A token admits once; a token may live at most 60 s, so what was used is forgotten after two minutes.
+ */
+export class Admission {
+  readonly #parts: AdmissionParts;
+  readonly #rate: RateLimit;
+  readonly #used: UsedTokens;
+  readonly #lookUp: (id: string) => Promise<DeviceRow | undefined>;
+  refused = 0;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+    const { clock, settings } = parts;
+    this.#rate = new RateLimit(clock, settings.admissionsPerSecond, settings.admissionsBurst);
+    this.#used = new UsedTokens(clock);
+    this.#lookUp = groupedLookUp((ids) => parts.devices.getMany(ids));
+  }
+
+  /** `authorization`: the header as it came. */
+  async authenticate(authorization: string | undefined): Promise<AdmittedDevice> {
+    try {
+      return await this.#authenticate(authorization);
+    } catch (error) {
+      this.refused += 1;
+      throw error;
+    }
+  }
+
+  async #authenticate(authorization: string | undefined): Promise<AdmittedDevice> {
+    const waitMs = this.#rate.take();
+    if (waitMs > 0) {
+      const retryMs = waitMs + this.#jitter(waitMs + shortRetryMs);
+      throw this.#refusal('too_many_requests', 'Too many devices connect at once', retryMs);
+    }
+    const token = /^Bearer ([A-Za-z0-9_.-]{1,4096})$/.exec(authorization ?? '')?.[1];
+    if (token === undefined) {
+      throw this.#refusal('not_authenticated', 'Expected Authorization: Bearer with a token of the device');
+    }
+    const deviceId = this.#claimedDevice(token);
+    const device = await this.#lookUp(deviceId);
+    if (device === undefined) {
+      throw this.#refusal('not_authenticated', `There is no device ${deviceId} here`, unwantedRetryMs);
+    }
+    const jti = await this.#verify(token, device);
+    this.#refuseUnwanted(device);
+    if (!this.#used.add(`${device.id} ${jti}`)) {
+      throw this.#refusal('token_replayed', `The token of device ${device.name} was used before`);
+    }
+    return { id: device.id, organizationId: device.organizationId };
+  }
+
+  /** Whom the token claims to be from; proven by nothing yet. */
+  #claimedDevice(token: string): string {
+    try {
+      const { sub } = decodeJwt(token);
+      if (typeof sub === 'string' && sub.length <= 64) return sub;
+    } catch {
+      throw this.#refusal('not_authenticated', 'The token of the device cannot be read');
+    }
+    throw this.#refusal('not_authenticated', 'The token of the device does not name it (sub)');
+  }
+
+  async #verify(token: string, device: DeviceRow): Promise<string> {
+    const { clock, controllerId } = this.#parts;
+    const now = clock.now();
+    try {
+      const { payload } = await jwtVerify(token, importPublicKey(device.publicKey), {
+        algorithms: ['EdDSA'],
+        audience: controllerId,
+        subject: device.id,
+        requiredClaims: ['exp', 'jti'],
+        clockTolerance: toleranceSeconds,
+        currentDate: new Date(now),
+      });
+      const { jti, exp } = payload;
+      if (jti === undefined || jti.length > 128 || exp === undefined) {
+        throw this.#refusal('not_authenticated', 'The token of the device has no usable jti and exp');
+      }
+      if (exp * 1000 > now + (linkTokenLifetimeSeconds + toleranceSeconds) * 1000) {
+        throw this.#skewed(device, exp, now);
+      }
+      return jti;
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      if (error instanceof errors.JWTExpired) throw this.#skewed(device, Number(error.payload.exp), now);
+      if (error instanceof errors.JWTClaimValidationFailed && ['nbf', 'iat'].includes(error.claim)) {
+        throw this.#skewed(device, Number(error.payload.exp), now);
+      }
+      const told = error instanceof Error ? error.message : String(error);
+      throw this.#refusal('not_authenticated', `The token of device ${device.name} is not valid: ${told}`);
+    }
+  }
+
+  #skewed(device: DeviceRow, exp: number, now: Instant): AppError {
+    return this.#refusal(
+      'clock_skew',
+      `The token of device ${device.name} ends at ${iso(exp * 1000)}, and here it is ${iso(now)}: its clock differs, or the token is old`,
+    );
+  }
+
+  #refuseUnwanted(device: DeviceRow): void {
+    const retryMs = unwantedRetryMs / 2 + this.#jitter(unwantedRetryMs);
+    if (device.quarantinedAt !== null) {
+      const why = device.quarantineReason ?? 'two agents used its key';
+      throw this.#refusal('quarantined', `Device ${device.name} is in quarantine: ${why}`, retryMs);
+    }
+    if (device.status === 'PENDING') {
+      throw this.#refusal('not_approved', `Device ${device.name} is not approved yet`, retryMs / 6);
+    }
+    if (device.status === 'DISABLED') {
+      throw this.#refusal('disabled', `Device ${device.name} is disabled`, retryMs);
+    }
+  }
+
+  #jitter(ms: number): number {
+    return this.#parts.random.fraction() * ms;
+  }
+
+  #refusal(code: ErrorCode, message: string, retryMs = 0): AppError {
+    const detail: LinkRefusalDetail = {
+      controller_time: this.#parts.clock.now(),
+      retry_after_ms: Math.round(retryMs),
+    };
+    return new AppError(code, message, { detail });
+  }
+}
+
+/** Looks up what is asked for in the same turn with one statement: a returning fleet asks for thousands. */
+function groupedLookUp(
+  getMany: (ids: string[]) => Promise<DeviceRow[]>,
+): (id: string) => Promise<DeviceRow | undefined> {
+  let next: { ids: Set<string>; found: Promise<Map<string, DeviceRow>> } | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  return async (id) => {
+    if (next === undefined) {
+      const ids = new Set<string>();
+      const found = running
+        .then(() => {
+          next = undefined;
+          return getMany([...ids]);
+        })
+        .then((devices) => new Map(devices.map((device) => [device.id, device])));
+      next = { ids, found };
+      running = found.catch(() => undefined);
+    }
+    next.ids.add(id);
+    return (await next.found).get(id);
+  };
+}
+
+const iso = (at: Instant): string => (Math.abs(at) < 8.64e15 ? new Date(at).toISOString() : String(at));

@@ -2,6 +2,7 @@ import type { EventType } from '../../shared/api/events.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { TaskState } from '../../shared/task-state.ts';
 import type { NewEvent } from '../store/events.ts';
+import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 
 const eventOfState: Record<TaskState, EventType> = {
@@ -41,3 +42,14 @@ export const eventsOfMoves = (moves: TaskMove[], at: Instant, type?: EventType):
 
 /** Identifies a task of a device in a map or set. */
 export const taskKey = (task: { deviceId: string; code: string }): string => `${task.deviceId} ${task.code}`;
+
+/** Fails the open tasks of a device that is removed, with their events, in the transaction of the removal. */
+export async function failDeviceTasks(
+  tables: StoreTables,
+  deviceId: string,
+  now: Instant,
+): Promise<TaskMove[]> {
+  const moves = await tables.tasks.failDevice(deviceId, now);
+  if (moves.length > 0) await tables.events.append(eventsOfMoves(moves, now));
+  return moves;
+}

@@ -1,7 +1,17 @@
 import type { RunAnswer, RunRequest } from '../../shared/api/tasks.ts';
-import type { OrganizationRow } from '../store/access.ts';
-import type { NewRun } from '../store/runs.ts';
+import type { Clock, Instant, Random } from '../../shared/clock.ts';
+import { AppError } from '../../shared/errors.ts';
+import { drawTaskCode } from '../../shared/ids.ts';
+import { taskTypes } from '../../shared/task-types/task-type.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
+import type { OrganizationRow } from '../store/access.ts';
+import type { NewEvent } from '../store/events.ts';
+import type { NewRun } from '../store/runs.ts';
+import type { Store, StoreTables } from '../store/store.ts';
+import type { NewTask } from '../store/tasks.ts';
+import { type ResolvedTargets, resolveTargets } from './targets.ts';
+import { readParameters } from './task-parameters.ts';
 
 export interface Submission {
   actor: Actor;
@@ -24,3 +34,232 @@ export interface Submitted {
   /** True when the key had been used for the same request before: nothing was created now. */
   replayed: boolean;
 }
+
+export interface SubmitParts {
+  store: Store;
+  bus: Bus;
+  clock: Clock;
+  random: Random;
+}
+
+/** How far in the past `scheduled_at` may lie, for clocks that differ a little; it means now then. */
+const pastToleranceMs = 30_000;
+const horizonMs = 366 * 86_400_000;
+/** With 47 bits of code a second draw is needed about once in a lifetime. */
+const codeDraws = 3;
+
+/** Creates a run with one task for each targeted device: all of it in one transaction, or nothing. */
+export async function submit(parts: SubmitParts, submission: Submission): Promise<Submitted> {
+  const { request } = submission;
+  const parameters = readParameters(request.type, request.payload);
+  if (request.schedule !== undefined && request.scheduled_at !== undefined) {
+    throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
+  }
+  if (request.schedule !== undefined) {
+    throw new AppError('bad_request', 'schedule is not valid: schedules are not supported yet');
+  }
+
+  for (let draw = 1; ; draw += 1) {
+    try {
+      return await create(parts, submission, parameters);
+    } catch (error) {
+      if (draw === codeDraws || !isCodeTaken(error)) throw error;
+    }
+  }
+}
+
+const isCodeTaken = (error: unknown): boolean => error instanceof AppError && error.code === 'name_taken';
+
+async function create(parts: SubmitParts, submission: Submission, parameters: string): Promise<Submitted> {
+  const { store, bus, clock } = parts;
+  const { organization, request, idempotency } = submission;
+  const now = clock.now();
+  const scheduledAt = scheduledFor(request.scheduled_at, now);
+
+  const { submitted, deviceIds } = await store.transaction(async (tables) => {
+    const earlier = idempotency ? await answeredBefore(tables, idempotency) : undefined;
+    if (earlier) return { submitted: { answer: earlier, replayed: true }, deviceIds: [] };
+
+    const devices = await tables.devices.brief(organization.id);
+    const resolved = resolveTargets(request.targets, devices, request.type);
+    const plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
+    if (request.dry_run) return { submitted: { answer: plan.answer, replayed: false }, deviceIds: [] };
+
+    await insertRun(tables, submission, plan, now);
+    if (idempotency) {
+      const { accountId, key, requestDigest, status } = idempotency;
+      const body = JSON.stringify(plan.answer);
+      await tables.access.keepIdempotentAnswer({
+        accountId,
+        key,
+        requestDigest,
+        status,
+        body,
+        createdAt: now,
+      });
+    }
+    return {
+      submitted: { answer: plan.answer, replayed: false },
+      deviceIds: plan.tasks.map(({ deviceId }) => deviceId),
+    };
+  });
+  if (deviceIds.length > 0) {
+    bus.publish('events', {});
+    if (scheduledAt === null) bus.publish('devices', { deviceIds });
+  }
+  return submitted;
+}
+
+/** Undefined time and times just past mean now. */
+function scheduledFor(text: string | undefined, now: Instant): Instant | null {
+  if (text === undefined) return null;
+  const at = Date.parse(text);
+  if (at < now - pastToleranceMs) {
+    throw new AppError('bad_request', `scheduled_at is in the past: got ${text}, now it is ${iso(now)}`);
+  }
+  if (at > now + horizonMs) {
+    throw new AppError(
+      'bad_request',
+      `scheduled_at is too far away: got ${text}, expected at most one year ahead`,
+    );
+  }
+  return at <= now ? null : at;
+}
+
+async function answeredBefore(
+  tables: StoreTables,
+  { accountId, key, requestDigest }: NonNullable<Submission['idempotency']>,
+): Promise<RunAnswer | undefined> {
+  const answer = await tables.access.idempotentAnswer(accountId, key);
+  if (answer === undefined) return undefined;
+  if (answer.requestDigest !== requestDigest) {
+    throw new AppError(
+      'idempotency_mismatch',
+      `Idempotency-Key ${key} was used for another request: expected the same method, path and body`,
+    );
+  }
+  return JSON.parse(answer.body) as RunAnswer; // written by this module
+}
+
+interface RunPlan {
+  run: NewRun;
+  tasks: NewTask[];
+  answer: RunAnswer;
+}
+
+function planRun(
+  { random }: SubmitParts,
+  { actor, organization, request, trigger }: Submission,
+  what: { parameters: string; resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
+): RunPlan {
+  const { parameters, resolved, now, scheduledAt } = what;
+  const traits = taskTypes[request.type];
+  const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
+  const run: NewRun = {
+    id: random.uuid(),
+    organizationId: organization.id,
+    type: request.type,
+    trigger,
+    parameters,
+    rollout: request.rollout ?? null,
+    total: resolved.devices.length,
+    skipped: resolved.skipped.map(({ device_name: deviceName, reason }) => ({ deviceName, reason })),
+    createdBy: actor.name,
+    createdAt: now,
+    scheduledAt,
+  };
+  const tasks = resolved.devices.map(
+    ({ id: deviceId }): NewTask => ({
+      id: random.uuid(),
+      code: drawTaskCode(random),
+      organizationId: organization.id,
+      deviceId,
+      runId: run.id,
+      type: request.type,
+      status: scheduledAt === null ? 'PENDING' : 'SCHEDULED',
+      lane: traits.lane,
+      parameters,
+      force: request.force,
+      createdBy: actor.name,
+      createdAt: now,
+      scheduledAt,
+      expiresInMs,
+      timeoutMs: request.timeout_seconds === undefined ? traits.timeoutMs : request.timeout_seconds * 1000,
+      expiresAt: scheduledAt === null ? now + expiresInMs : null,
+      retryOf: null,
+    }),
+  );
+  const answer: RunAnswer = {
+    run: request.dry_run ? null : run.id,
+    type: request.type,
+    organization: organization.name,
+    scheduled_at: scheduledAt === null ? null : iso(scheduledAt),
+    total: tasks.length,
+    tasks: tasks.map((task, index) => ({
+      task: request.dry_run ? '' : task.code,
+      device_uuid: task.deviceId,
+      device_name: resolved.devices[index]?.name ?? '',
+      status: task.status,
+      expires_at: task.expiresAt === null ? null : iso(task.expiresAt),
+    })),
+    skipped: resolved.skipped,
+  };
+  return { run, tasks, answer };
+}
+
+async function insertRun(
+  tables: StoreTables,
+  { actor, request }: Submission,
+  { run, tasks }: RunPlan,
+  now: Instant,
+): Promise<void> {
+  await tables.runs.insert(run);
+  await tables.tasks.insert(tasks);
+  const { organizationId, id: runId, type } = run;
+  const event = { at: now, organizationId, runId };
+  const created: NewEvent[] = tasks.map((task) => ({
+    ...event,
+    type: 'task.created',
+    deviceId: task.deviceId,
+    taskId: task.id,
+    data: { status: task.status, task_type: type },
+  }));
+  await tables.events.append([
+    {
+      ...event,
+      type: 'run.created',
+      deviceId: null,
+      taskId: null,
+      data: { task_type: type, total: run.total },
+    },
+    ...created,
+  ]);
+  await tables.audit.append([
+    {
+      at: now,
+      organizationId,
+      actor: actor.name,
+      action: 'run.create',
+      target: runId,
+      detail: {
+        type,
+        total: run.total,
+        targets: shortTargets(request),
+        ...(request.rollout ? { rollout: request.rollout } : {}),
+        ...(run.scheduledAt === null ? {} : { scheduled_at: iso(run.scheduledAt) }),
+      },
+      ipAddress: actor.ipAddress,
+      requestId: actor.requestId,
+    },
+  ]);
+}
+
+/** Targets as the audit log keeps them: a long list of names in brief. */
+function shortTargets({ targets }: RunRequest): Record<string, unknown> {
+  const names = targets.devices ?? [];
+  return names.length <= 50
+    ? targets
+    : { ...targets, devices: [...names.slice(0, 50), `and ${names.length - 50} more`] };
+}
+
+const iso = (at: Instant): string => new Date(at).toISOString();

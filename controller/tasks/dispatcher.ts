@@ -1,0 +1,173 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { KeyPair } from '../../shared/node/keys.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import { lanes } from '../../shared/task-types/task-type.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { OnlineDevices, OnlineLink } from '../devices/online.ts';
+import type { Store } from '../store/store.ts';
+import { chooseOffers, freeSlots, holdsLoner, type RolloutSlots } from './choose.ts';
+import { Deadlines } from './deadlines.ts';
+import { OfferSigner } from './offer-signer.ts';
+import { Rollouts } from './rollouts.ts';
+import { WakeUp } from './wake-up.ts';
+
+export interface DispatcherParts {
+  store: Store;
+  bus: Bus;
+  online: OnlineDevices;
+  clock: Clock;
+  log: Logger;
+  keys: KeyPair;
+  settings: { pollMs: number; offerAnswerMs: number; shutdownAbsenceMs: number };
+}
+
+/** While a task that nothing may go beside is held, forced ones may still go: look so many tasks further for them. */
+const forcedLookAhead = 16;
+
+/**
+ * Hands out PENDING tasks and makes the moves that time makes.
+ *
+ * - The poll is the truth: each sees everything. Wake-ups only make it fast; losing all of them costs at most `pollMs`.
+ * - One round at a time, and only rounds offer: no slot and no place in a batch is given twice.
+ * - An offer changes nothing in the store. What is in flight is known from the links alone.
+ * - An offer that is not answered is given up, and the task offered again: the device answers a repetition with what it holds.
+ */
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  readonly #deadlines: Deadlines;
+  readonly #rollouts: Rollouts;
+  readonly #signer: OfferSigner;
+  readonly #wakeUp = new WakeUp();
+  #woken = new Set<string>();
+  #pollDue = true;
+  /** Open rollouts as of the last look; their tasks need a look at all devices when one of them ends. */
+  #rolloutRuns: ReadonlySet<string> = new Set();
+  offersSent = 0;
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+    this.#deadlines = new Deadlines(parts);
+    this.#rollouts = new Rollouts(parts);
+    this.#signer = new OfferSigner(parts.store.settings, parts.keys);
+  }
+
+  /** These devices may have something to take. */
+  wake(deviceIds: Iterable<string>): void {
+    for (const id of deviceIds) this.#woken.add(id);
+    if (this.#woken.size > 0) this.#wakeUp.call();
+  }
+
+  /** Tasks of these runs ended: a rollout among them may go on, on any device. */
+  runsAdvanced(runIds: Iterable<string>): void {
+    for (const id of runIds) {
+      if (this.#rolloutRuns.has(id)) return this.lookAtAll();
+    }
+  }
+
+  /** Looks at everything now, as the poll does. */
+  lookAtAll(): void {
+    this.#pollDue = true;
+    this.#wakeUp.call();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { bus, clock, log } = this.#parts;
+    const unsubscribe = [
+      bus.subscribe('devices', ({ deviceIds }) => this.wake(deviceIds)),
+      bus.subscribe('deadlines', () => this.lookAtAll()),
+    ];
+    const ticking = this.#tick(signal);
+    while (!signal.aborted) {
+      try {
+        await this.#round(signal);
+      } catch (error) {
+        log.error({ err: error }, 'dispatch round failed, the next poll tries again');
+      }
+      await this.#wakeUp.wait(signal);
+      // One turn of the event loop: wake-ups that come together share a round.
+      await clock.sleep(0, signal).catch(() => undefined);
+    }
+    for (const stop of unsubscribe) stop();
+    await ticking;
+  }
+
+  async #tick(signal: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#parts;
+    while (!signal.aborted) {
+      await clock.sleep(settings.pollMs, signal).catch(() => undefined);
+      this.lookAtAll();
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { clock, bus, online } = this.#parts;
+    const isPoll = this.#pollDue;
+    this.#pollDue = false;
+    const woken = this.#woken;
+    this.#woken = new Set();
+
+    let planned = await this.#rollouts.plan(clock.now());
+    if (isPoll && !signal.aborted) {
+      this.#giveUpUnanswered();
+      const moves = await this.#deadlines.pass(heldRuns(planned.slots));
+      if (moves.activated.length + moves.ended.length > 0 || planned.stopped) bus.publish('events', {});
+      if (moves.ended.length > 0 && planned.slots.size > 0) planned = await this.#rollouts.plan(clock.now());
+    }
+    this.#rolloutRuns = new Set(planned.slots.keys());
+
+    if (online.size === 0 || signal.aborted) return;
+    const deviceIds = isPoll ? await this.#parts.store.tasks.devicesWithPending() : [...woken];
+    let links = deviceIds.flatMap((id) => online.get(id) ?? []);
+    while (links.length > 0 && !signal.aborted) links = await this.#offer(links, planned.slots);
+  }
+
+  /** Offers to these devices what they can take; returns those to look at again, because a rollout's limit stood before other work. */
+  async #offer(links: OnlineLink[], slots: RolloutSlots): Promise<OnlineLink[]> {
+    const { store, clock, online } = this.#parts;
+    const monotonic = clock.monotonic();
+    const wants = links.flatMap((link) => wantsOf(link, monotonic));
+    if (wants.length === 0) return [];
+    const heads = await store.tasks.heads(wants, clock.now(), heldRuns(slots));
+    await this.#signer.reserve(heads.length);
+
+    const { chosen, heldBack } = chooseOffers(heads, (id) => online.get(id), slots, clock.monotonic());
+    for (const { link, task } of chosen) {
+      const { id, lane, type, runId } = task;
+      link.held ??= new Map();
+      link.held.set(task.code, { id, lane, type, runId, state: 'offered', since: clock.monotonic() });
+      link.send(this.#signer.sign(task));
+      this.offersSent += 1;
+    }
+    return [...heldBack].flatMap((id) => online.get(id) ?? []);
+  }
+
+  #giveUpUnanswered(): void {
+    const { online, clock, settings } = this.#parts;
+    const before = clock.monotonic() - settings.offerAnswerMs;
+    for (const link of online.links()) {
+      if (link.held === undefined) continue;
+      for (const [code, { state, since }] of link.held) {
+        if (state === 'offered' && since < before) link.held.delete(code);
+      }
+      if (link.held.size === 0) link.held = undefined;
+    }
+  }
+}
+
+const heldRuns = (slots: RolloutSlots): string[] =>
+  [...slots].flatMap(([id, left]) => (left === 0 ? [id] : []));
+
+/** What to ask the store for: what fits into each lane; of the exclusive lane always the head, for it may make others wait. */
+function wantsOf(
+  link: OnlineLink,
+  now: number,
+): { deviceId: string; lane: (typeof lanes)[number]; count: number }[] {
+  const { deviceId } = link;
+  const more = link.held !== undefined && holdsLoner(link) ? forcedLookAhead : 0;
+  const counts = lanes.map((lane) => ({ lane, count: freeSlots(link, lane, now) }));
+  if (counts.every(({ count }) => count === 0)) return [];
+  return counts.flatMap(({ lane, count }) => {
+    const wanted = count > 0 ? count + more : lane === 'exclusive' ? 1 : 0;
+    return wanted > 0 ? [{ deviceId, lane, count: wanted }] : [];
+  });
+}

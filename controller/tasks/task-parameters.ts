@@ -1,0 +1,36 @@
+import { AppError } from '../../shared/errors.ts';
+import { parse } from '../../shared/parse.ts';
+import { taskContracts } from '../../shared/task-types/contracts.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
+
+/** Parameters of a task as its contract has them, as JSON text with defaults filled in. Throws 422 `invalid_parameters` that names the field. */
+export function readParameters(
+  type: TaskType,
+  payload: Record<string, unknown> | string | undefined,
+): string {
+  const contract = taskContracts[type];
+  if (contract === undefined) {
+    throw new AppError(
+      'task_type_not_supported',
+      `${type} is not supported by this version of the controller`,
+    );
+  }
+  const value = withAliases(type, typeof payload === 'string' ? jsonOf(payload) : (payload ?? {}));
+  return JSON.stringify(parse(`payload of ${type}`, contract.parameters, value, 'invalid_parameters'));
+}
+
+function jsonOf(text: string): unknown {
+  if (text.trim() === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('invalid_parameters', 'payload is not valid: it is text, and not JSON', { cause });
+  }
+}
+
+/** Existing clients name the host of a PING `target`. */
+function withAliases(type: TaskType, value: unknown): unknown {
+  if (type !== 'PING' || typeof value !== 'object' || value === null || !('target' in value)) return value;
+  const { target, ...rest } = value;
+  return 'host' in rest || target === '' || target === null ? rest : { ...rest, host: target };
+}
