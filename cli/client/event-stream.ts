@@ -5,7 +5,7 @@ import type { Http } from './http.ts';
 import { SseParser } from './sse-parser.ts';
 import type { ServerSentEvent } from './sse-parser.ts';
 
-/** The stream is taken for dead after this long without a byte; the controller sends comments far more often. */
+/** The stream is taken for dead after this long without a byte; the controller sends comments more often. */
 const silenceMs = 90_000;
 const minDelayMs = 500;
 const maxDelayMs = 15_000;
@@ -43,7 +43,7 @@ export async function listenToEvents(parts: EventStreamParts, listener: EventLis
       const response = await open(parts, cursor, silence, listener);
       for await (const event of eventsOf(response, silence)) {
         if (event.id !== '') cursor = event.id;
-        listener.event(event);
+        if (event.data !== '') listener.event(event);
       }
       listener.lost?.(undefined);
     } catch (error) {

@@ -63,13 +63,12 @@ function causeOf(error: unknown): { code: string | undefined; text: string } {
     return { code: 'ETIMEDOUT', text: 'no answer in time' };
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = (cause as NodeJS.ErrnoException).code;
-  return {
-    code,
-    text: (code !== undefined && words[code]) || (cause instanceof Error && cause.message) || String(cause),
-  };
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return { code, text: words[code ?? message] ?? message };
 }
 
 const words: Record<string, string> = {
+  'bad port': 'this port is kept for another protocol, and HTTP clients refuse it',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the connection broke',
   ENOTFOUND: 'this host name does not exist',

@@ -1,4 +1,4 @@
-/** One server-sent event. */
+/** One server-sent event; one without data only says where to resume. */
 export interface ServerSentEvent {
   id: string;
   event: string;
@@ -11,6 +11,7 @@ const maxEventChars = 4 * 1024 * 1024;
 export class SseParser {
   #rest = '';
   #id = '';
+  #hasId = false;
   #event = '';
   #data: string[] = [];
 
@@ -33,7 +34,10 @@ export class SseParser {
     if (colon === 0) return undefined;
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    if (field === 'id') this.#id = value;
+    if (field === 'id') {
+      this.#id = value;
+      this.#hasId = true;
+    }
     if (field === 'event') this.#event = value;
     if (field === 'data') this.#data.push(value);
     return undefined;
@@ -41,9 +45,10 @@ export class SseParser {
 
   #dispatch(): ServerSentEvent | undefined {
     const event = { id: this.#id, event: this.#event || 'message', data: this.#data.join('\n') };
-    const isEmpty = this.#data.length === 0;
+    const isEmpty = this.#data.length === 0 && !this.#hasId;
     this.#event = '';
     this.#data = [];
+    this.#hasId = false;
     return isEmpty ? undefined : event;
   }
 }

@@ -3,11 +3,7 @@ import type { Output } from './output.ts';
 import type { View } from './view.ts';
 
 /** A secret that is shown only once: on stdout alone, so that it can be piped; what it is goes to stderr. */
-export function showSecret<Thing extends { token: string }>(
-  output: Output,
-  thing: Thing,
-  view: View<Thing>,
-): void {
+export function showSecret<Thing>(output: Output, thing: Thing & { token: string }, view: View<Thing>): void {
   if (output.isJson) {
     output.json(thing);
     return;

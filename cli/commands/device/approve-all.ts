@@ -3,10 +3,9 @@ import type { Device } from '../../../shared/api/devices.ts';
 import { CliError } from '../../cli-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { Environment, Open } from '../../environment.ts';
-import type { ExitReason } from '../../exit-codes.ts';
 import { confirm } from '../../prompt.ts';
 import { isInteractive } from '../../terminal.ts';
-import { deviceView } from '../../views/device.ts';
+import { changeEach } from './change-each.ts';
 
 export function addDeviceApproveAll(group: Command, open: Open): void {
   group
@@ -15,13 +14,14 @@ export function addDeviceApproveAll(group: Command, open: Open): void {
     .option('-y, --yes', 'do not ask')
     .action(async ({ yes }) => {
       const environment = await open();
-      const { client, output, terminal } = environment;
+      const { client, terminal } = environment;
       const pending = await pendingDevices(client);
       if (pending.length > 0 && !yes && isInteractive(terminal)) await ask(environment, pending);
-      const { approved, failures } = await approve(client, pending);
-      output.list(approved, deviceView);
-      for (const failure of failures) output.warn(failure);
-      environment.exit(outcomeOf(approved.length, failures.length));
+      // By uuid: a device may be renamed while the question waits for its answer.
+      const uuids = new Map(pending.map(({ name, uuid }) => [name, uuid]));
+      await changeEach(environment, [...uuids.keys()], (name) =>
+        client.devices.change(uuids.get(name) ?? name, 'approve'),
+      );
     });
 }
 
@@ -39,25 +39,4 @@ async function ask({ terminal, output }: Environment, pending: Device[]): Promis
   const count = pending.length === 1 ? 'this device' : `these ${pending.length} devices`;
   if (await confirm(terminal, `Approve ${count}?`)) return;
   throw new CliError('failed', 'nothing was approved', { code: 'declined' });
-}
-
-/** One by one, so that a device that vanished meanwhile does not stop the others. */
-async function approve(client: Client, pending: Device[]) {
-  const approved: Device[] = [];
-  const failures: string[] = [];
-  for (const { name } of pending) {
-    try {
-      approved.push(await client.devices.change(name, 'approve'));
-    } catch (error) {
-      if (!(error instanceof CliError) || error.exit === 'unreachable' || error.exit === 'forbidden')
-        throw error;
-      failures.push(`${name}: ${error.message}`);
-    }
-  }
-  return { approved, failures };
-}
-
-function outcomeOf(approved: number, failed: number): ExitReason {
-  if (failed === 0) return 'ok';
-  return approved === 0 ? 'failed' : 'someFailed';
 }

@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { Open } from '../../environment.ts';
 import { deviceView } from '../../views/device.ts';
+import { changeEach } from './change-each.ts';
 
 const verbs = [
   {
@@ -17,10 +18,13 @@ export function addDeviceChanges(group: Command, open: Open): void {
     group
       .command(verb)
       .description(description)
-      .argument('<device>', 'name or UUID')
-      .action(async (name) => {
-        const { client, output } = await open();
-        output.one(await client.devices.change(name, verb), deviceView);
+      .argument('<devices...>', 'names or UUIDs')
+      .action(async (names) => {
+        const environment = await open();
+        const { client, output } = environment;
+        const [only = '', ...others] = names;
+        if (others.length === 0) output.one(await client.devices.change(only, verb), deviceView);
+        else await changeEach(environment, names, (name) => client.devices.change(name, verb));
       });
   }
 }
