@@ -25,19 +25,24 @@ export class EventStreams {
 
   /** Takes the response over; settles when the stream is over. */
   async serve(call: Call, filter: EventFilter, after: number | undefined): Promise<void> {
-    const { config, core } = this.#parts;
+    const { config, core, store } = this.#parts;
     if (this.#open.size >= config.maxEventStreams) {
       throw new AppError('unavailable', `${config.maxEventStreams} event streams are open already`, {
         detail: { retry_after_ms: 10_000 },
       });
     }
+    // Known before the head is sent: whatever happens once the reader sees the stream open is in it.
+    const { oldest, newest } = await store.events.range();
+    // A cursor from the future was given by a database that is no more; what it stood for is not known here.
+    const from = Math.min(after ?? newest, newest);
     const ended = new AbortController();
-    const response = startResponse(call);
+    const response = startResponse(call, from);
+    if (after !== undefined && after > newest) response.write(sseText({ kind: 'reset', oldest }));
     response.once('close', () => ended.abort());
     this.#open.add(ended);
     try {
       await Promise.race([
-        this.#pump(response, core.events.subscribe(filter, after, ended.signal), ended),
+        this.#pump(response, core.events.subscribe(filter, from, ended.signal), ended),
         this.#beat(call, response, ended),
         once(ended.signal, 'abort'),
       ]);
@@ -117,7 +122,7 @@ export class EventStreams {
 /** Time for the last words to leave. */
 const goodbyeMs = 1_000;
 
-function startResponse({ reply }: Call): ServerResponse {
+function startResponse({ reply }: Call, from: number): ServerResponse {
   reply.hijack();
   const response = reply.raw;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -129,6 +134,7 @@ function startResponse({ reply }: Call): ServerResponse {
     // Proxies of the nginx family hold answers back otherwise.
     'x-accel-buffering': 'no',
   });
-  response.write(comment('open'));
+  // An id alone tells the reader where to resume when the stream breaks before the first event.
+  response.write(`${comment('open').trimEnd()}\nid: ${from}\n\n`);
   return response;
 }

@@ -61,6 +61,8 @@ export function failureAnswerer(log: Logger) {
         'request failed',
       );
     tellWhenToRetry(error, reply);
+    // The framework would close the connection while the client still sends, and the client would never read why.
+    if (error.code === 'payload_too_large') reply.removeHeader('connection');
     return reply
       .code(error.status)
       .type('application/json; charset=utf-8')
