@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { defaultSlots } from '../shared/task-types/task-type.ts';
+import { Policy } from './runner/policy.ts';
+import { defaultOutboxBounds } from './store/log-bounds.ts';
+import { version } from './version.ts';
+
+const slots = (fallback: number) => z.int().min(0).max(256).default(fallback);
+
+/** The agent's configuration file. */
+export const AgentConfigFile = z.strictObject({
+  log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  policy: Policy.prefault({}).describe('what this device accepts at all'),
+  slots: z
+    .strictObject({
+      exclusive: z.int().min(0).max(1).default(defaultSlots.exclusive),
+      script: slots(defaultSlots.script),
+      read: slots(defaultSlots.read),
+      connect: slots(defaultSlots.connect),
+    })
+    .prefault({})
+    .describe('tasks at a time, per lane'),
+  outbox: z
+    .strictObject({
+      max_log_rows: z.int().min(100).max(10_000_000).default(defaultOutboxBounds.maxLogRows),
+      max_log_bytes: z.int().min(65_536).max(1_073_741_824).default(defaultOutboxBounds.maxLogBytes),
+      max_log_age_seconds: z
+        .int()
+        .min(60)
+        .default(defaultOutboxBounds.maxLogAgeMs / 1000),
+    })
+    .prefault({})
+    .describe('log lines that wait for the controller; the oldest are dropped beyond it'),
+  drain_seconds: z
+    .number()
+    .min(0)
+    .max(3600)
+    .default(10)
+    .describe('how long running tasks may go on when the agent stops'),
+});
+
+export type AgentConfig = z.output<typeof AgentConfigFile> & { version: string };
+
+export const defaultAgentConfig: AgentConfig = { ...AgentConfigFile.parse({}), version };

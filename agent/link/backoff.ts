@@ -1,0 +1,46 @@
+import type { Random } from '../../shared/clock.ts';
+import { DialRefused } from './dial-refused.ts';
+
+const firstCeilingMs = 1_000;
+const lastCeilingMs = 60_000;
+/** Wait of a device that a person has to let in first, when the controller names none. */
+const notLetInMs = 30_000;
+const notLetIn = new Set(['not_approved', 'disabled', 'quarantined', 'not_authenticated', 'forbidden']);
+
+/**
+ * How long to wait before the next dial: full jitter under a ceiling that doubles from 1 s to 60 s. A wait that the controller named
+ * is kept, with jitter on top, so that a fleet that was told the same does not return as one.
+ */
+export class Backoff {
+  readonly #random: Random;
+  #failures = 0;
+  #clockWasCorrected = false;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** A link that was welcomed and stayed up for a while: the next failure is a first one. */
+  healthy(): void {
+    this.#failures = 0;
+    this.#clockWasCorrected = false;
+  }
+
+  /** Milliseconds to wait after a link ended or a dial failed with `error`. */
+  next(error?: unknown): number {
+    if (error instanceof DialRefused) {
+      if (error.code === 'clock_skew' && error.controllerTime !== undefined && !this.#clockWasCorrected) {
+        this.#clockWasCorrected = true;
+        return 0;
+      }
+      if (notLetIn.has(error.code)) {
+        const waitMs = error.retryAfterMs ?? notLetInMs;
+        return waitMs * (1 + this.#random.fraction() / 4);
+      }
+    }
+    const ceilingMs = Math.min(lastCeilingMs, firstCeilingMs * 2 ** Math.min(this.#failures, 16));
+    this.#failures += 1;
+    const namedMs = error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0;
+    return namedMs + this.#random.fraction() * ceilingMs;
+  }
+}

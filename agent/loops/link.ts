@@ -1,0 +1,140 @@
+import type { Clock, Random } from '../../shared/clock.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import type { Hello } from '../../shared/protocol/hello.ts';
+import { closeCodes } from '../../shared/protocol/version.ts';
+import { Backoff } from '../link/backoff.ts';
+import { type Dial, DialRefused } from '../link/dial-refused.ts';
+import { LinkOver } from '../link/connection.ts';
+import { Session, type SessionParts } from './session.ts';
+import type { LinkStatus } from './status.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/** A link that was welcomed and lasted so long was a healthy one. */
+const healthyAfterMs = 10_000;
+
+export interface LinkParts {
+  dial: Dial;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  status: LinkStatus;
+  session: Omit<SessionParts, 'onWelcome'>;
+  /** The hello of the next link. */
+  hello: (connection: number) => Hello;
+}
+
+/** Keeps a link to the controller: dials, serves the link until it ends, waits, dials again, for ever. */
+export class LinkLoop {
+  readonly #parts: LinkParts;
+  readonly #backoff: Backoff;
+  #session: Session | undefined;
+  #connections = 0;
+  #isClosing = false;
+  /** Replaced at every welcome, when it settles. */
+  #nextWelcome = Promise.withResolvers<void>();
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+    this.#backoff = new Backoff(parts.random);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, status } = this.#parts;
+    while (!signal.aborted) {
+      const waitMs = await this.#once(signal);
+      if (signal.aborted || this.#isClosing) break;
+      await clock.sleep(waitMs, signal);
+      status.become('connecting');
+    }
+  }
+
+  /** Milliseconds of a round trip. Waits for a link when there is none, and for another when it ends; rejects with the signal's reason. */
+  async roundTrip(signal: AbortSignal): Promise<number> {
+    for (;;) {
+      const session = this.#session;
+      if (session?.welcomedAt === undefined) {
+        await untilAborted(this.#nextWelcome.promise, signal);
+        continue;
+      }
+      try {
+        return await session.connection.roundTrip(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof LinkOver)) throw error;
+        await session.connection.ended;
+      }
+    }
+  }
+
+  factsChanged(): void {
+    this.#session?.factsChanged();
+  }
+
+  /** Ends the link politely, and dials no more. */
+  close(): void {
+    this.#isClosing = true;
+    this.#session?.connection.close(closeCodes.goingAway, 'the agent stops');
+  }
+
+  /** One dial and, if it succeeds, one link. Returns the milliseconds to wait before the next. */
+  async #once(signal: AbortSignal): Promise<number> {
+    const { dial, log, status } = this.#parts;
+    try {
+      const socket = await dial(signal);
+      return await this.#serve(new Session(socket, this.#sessionParts()), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const refused = error instanceof DialRefused;
+      if (refused && error.controllerTime !== undefined) {
+        this.#parts.session.controllerClock.learn(error.controllerTime);
+      }
+      const code = refused ? error.code : codeOf(error);
+      const message = error instanceof Error ? error.message : String(error);
+      status.ended(code, message);
+      if (refused) status.become('refused');
+      const waitMs = this.#backoff.next(error);
+      log.warn(
+        { event: 'link.failed', code, reason: message, retryInMs: Math.round(waitMs) },
+        refused ? 'the controller refused the link' : 'the controller cannot be reached',
+      );
+      return waitMs;
+    }
+  }
+
+  async #serve(session: Session, signal: AbortSignal): Promise<number> {
+    const { clock, hello, log, status } = this.#parts;
+    this.#connections += 1;
+    this.#session = session;
+    const end = await session.run(hello(this.#connections), signal);
+    this.#session = undefined;
+    if (session.welcomedAt !== undefined && clock.monotonic() - session.welcomedAt >= healthyAfterMs) {
+      this.#backoff.healthy();
+    }
+    status.ended(`closed_${end.code}`, end.reason || 'the connection was lost');
+    if (!signal.aborted) status.become('connecting');
+    const waitMs = this.#backoff.next();
+    log.info(
+      { event: 'link.closed', code: end.code, reason: end.reason, retryInMs: Math.round(waitMs) },
+      'the link ended',
+    );
+    return waitMs;
+  }
+
+  #sessionParts(): SessionParts {
+    const { status, log, session } = this.#parts;
+    return {
+      ...session,
+      onWelcome: (welcome) => {
+        status.online(welcome.session);
+        this.#nextWelcome.resolve();
+        this.#nextWelcome = Promise.withResolvers();
+        log.info({ event: 'link.online', session: welcome.session }, 'welcomed by the controller');
+      },
+    };
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code !== ''
+    ? error.code
+    : 'unreachable';

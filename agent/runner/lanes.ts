@@ -1,0 +1,37 @@
+import { type Lane, type TaskType, taskTypes } from '../../shared/task-types/task-type.ts';
+
+export type Slots = Record<Lane, number>;
+
+/** A task that occupies a slot: accepted or running. */
+export interface Occupant {
+  code: string;
+  type: string;
+}
+
+const traitsOf = (type: string) => (type in taskTypes ? taskTypes[type as TaskType] : undefined);
+
+/** Why the task cannot be taken now, or undefined when there is room. */
+export function whyBusy(
+  task: { type: TaskType; force: boolean },
+  occupants: readonly Occupant[],
+  slots: Slots,
+): string | undefined {
+  const { lane, needsIdle } = taskTypes[task.type];
+  const beside = occupants.filter(({ type }) => traitsOf(type)?.lane === lane);
+  if (beside.length >= slots[lane]) {
+    return `All ${slots[lane]} slots of lane ${lane} are taken, by ${codesOf(beside)}`;
+  }
+  if (task.force) return undefined;
+
+  // Open sessions do not count as work.
+  const working = occupants.filter(({ type }) => traitsOf(type)?.lane !== 'connect');
+  if (needsIdle && working.length > 0) {
+    return `${task.type} needs an idle device, which works on ${codesOf(working)}`;
+  }
+  const alone = working.filter(({ type }) => traitsOf(type)?.needsIdle);
+  if (alone.length > 0 && lane !== 'connect') return `Nothing runs beside ${codesOf(alone)}`;
+  return undefined;
+}
+
+const codesOf = (occupants: readonly Occupant[]): string =>
+  occupants.map(({ code, type }) => `${type} ${code}`).join(', ');

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { TaskError } from '../../shared/errors.ts';
+import { type TaskType, taskTypeNames } from '../../shared/task-types/task-type.ts';
+
+/** What this device accepts at all. It narrows what the controller may ask; the controller cannot widen it. */
+export const Policy = z.strictObject({
+  task_types: z
+    .array(z.enum(taskTypeNames))
+    .optional()
+    .describe('only these task types; all that the agent knows when absent'),
+  script_users: z
+    .array(z.string().min(1).max(32))
+    .optional()
+    .describe('SCRIPT only as these users; a script without a user runs as the agent’s own'),
+});
+export type Policy = z.output<typeof Policy>;
+
+export const allowsType = (policy: Policy, type: TaskType): boolean =>
+  policy.task_types?.includes(type) ?? true;
+
+/** Throws `TaskError('policy')` when the device does not allow this. `ownUser` is who the agent runs as. */
+export function requireAllowed(
+  policy: Policy,
+  ownUser: string,
+  task: { type: TaskType; parameters: unknown },
+): void {
+  if (!allowsType(policy, task.type)) {
+    throw new TaskError('policy', `The policy of this device does not allow ${task.type}`);
+  }
+  if (task.type !== 'SCRIPT' || !policy.script_users) return;
+  const user = (task.parameters as { user?: string }).user ?? ownUser;
+  if (!policy.script_users.includes(user)) {
+    throw new TaskError('policy', `The policy of this device does not allow SCRIPT as user ${user}`);
+  }
+}

@@ -1,0 +1,305 @@
+import { TaskError } from '../../shared/errors.ts';
+import { isDiskFull } from '../../shared/node/sqlite.ts';
+import { type TaskType, type TaskTypeTraits, taskTypes } from '../../shared/task-types/task-type.ts';
+import type { Handler, Interrupted } from '../handlers/handler.ts';
+import type { StoredTask } from '../store/task-table.ts';
+import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
+import { endReport, type TaskEnd } from './task-end.ts';
+
+export type Handlers = Partial<Record<TaskType, Handler>>;
+
+export interface RunnerParts extends AttemptServices {
+  handlers: Handlers;
+  bootId: string;
+  /** Asked for before waiting on a full disk: may free room that was held in reserve. */
+  makeRoom: () => void;
+}
+
+/** A process that finds a task running for the n-th time gives it up: the task itself may be what kills the agent. */
+const maxResumes = 5;
+const diskRetryMs = 5_000;
+
+/**
+ * Runs the tasks this device holds.
+ *
+ * - A task executes only after `task.start`, and only when accepted → running was committed by this call: once, whatever is sent twice.
+ * - Persist before speak: `running` is on disk before the handler is called; the result and `finished` are one commit, and only
+ *   what is committed is delivered.
+ * - Nothing here knows the link: its death touches no running task.
+ * - The device holds a task until its end is committed, also while the disk is full.
+ */
+export class Runner {
+  readonly #parts: RunnerParts;
+  readonly #abort: AbortSignal;
+  /** Tasks at work in this process; `attempt` is absent while only an end waits to be written. */
+  readonly #working = new Map<string, { attempt?: Attempt; done: Promise<void> }>();
+  #draining = false;
+
+  /** `abort` ends everything at once; what is on disk then decides. */
+  constructor(parts: RunnerParts, abort: AbortSignal) {
+    this.#parts = parts;
+    this.#abort = abort;
+    abort.addEventListener('abort', () => this.#stopAll(), { once: true });
+  }
+
+  /** The controller has committed IN_PROGRESS: runs what is accepted. Everything else was started before, or is not held. */
+  start(codes: readonly string[]): void {
+    const { store, clock, bootId, instanceId, log } = this.#parts;
+    const fresh = codes.filter((code) => !this.#working.has(code));
+    let started: string[];
+    try {
+      const by = { at: clock.now(), bootId, instanceId };
+      started = store.write(() => fresh.filter((code) => store.tasks.start(code, by)));
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#failUnstarted(fresh);
+      return;
+    }
+    for (const code of started) {
+      const task = store.tasks.get(code);
+      if (!task) continue;
+      log.info({ event: 'task.started', task: code, type: task.type, attempt: task.attempt }, 'task started');
+      this.#work(task);
+    }
+  }
+
+  /** The task must not start any more. A task that runs is not forgotten. */
+  forget(codes: readonly string[]): void {
+    const { store, log } = this.#parts;
+    let forgotten: string[];
+    try {
+      forgotten = store.write(() =>
+        codes.filter((code) => !this.#working.has(code) && store.tasks.forget(code)),
+      );
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return; // held on, not started; the next welcome says it again
+    }
+    for (const code of forgotten)
+      log.info({ event: 'task.forgotten', task: code }, 'task forgotten before its start');
+  }
+
+  /** Stops the task if its type can be stopped. A task that did not start ends here, whatever its type. */
+  cancel(code: string): void {
+    const { store, log } = this.#parts;
+    const task = store.tasks.get(code);
+    if (!task || task.state === 'finished') return;
+    if (task.state === 'accepted') {
+      if (!this.#working.has(code)) this.#endUnstarted(task, { kind: 'cancelled' });
+      return;
+    }
+    if (!traitsOf(task)?.canStop) {
+      log.info({ task: code, type: task.type }, 'a running task of this type cannot be stopped');
+      return;
+    }
+    this.#working.get(code)?.attempt?.stop(new TaskError('cancelled', 'It was cancelled'));
+  }
+
+  /** Picks up what was running when the agent or the machine died. Once, before anything else. */
+  recover(): void {
+    const { store, bootId } = this.#parts;
+    const running = store.tasks.unfinished().filter(({ state }) => state === 'running');
+    try {
+      store.write(() => {
+        for (const { code } of running) store.tasks.countResume(code, 1);
+      });
+    } catch (error) {
+      // Not counted: without room nothing can be started that would have to be counted.
+      if (!isDiskFull(error)) throw error;
+    }
+    for (const task of running) {
+      this.#work(task, {
+        bootId: task.bootId ?? bootId,
+        instanceId: task.instanceId ?? '',
+        currentBootId: bootId,
+        startedAt: task.startedAt ?? task.acceptedAt,
+      });
+    }
+  }
+
+  /**
+   * Gives what runs `graceMs` to end, then stops it. What may run again is left for the next process; of the rest the type decides how it
+   * ended. Tasks that take the machine or the agent down are left as they are: this may be what they are waiting for.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const stoppable = [...this.#working.values()].filter(
+      ({ attempt }) => !attempt || !traitsOf(attempt.task)?.needsIdle,
+    );
+    const done = Promise.all(stoppable.map((one) => one.done));
+    const over = new AbortController();
+    const grace = this.#parts.clock.sleep(graceMs, AbortSignal.any([over.signal, this.#abort]));
+    await Promise.race([done, grace.catch(() => undefined)]);
+    over.abort(new Error('drained'));
+    for (const { attempt } of stoppable) attempt?.stop(agentStopping());
+    await done;
+  }
+
+  /** Settles when nothing is at work. */
+  async idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all([...this.#working.values()].map((one) => one.done));
+  }
+
+  #stopAll(): void {
+    for (const { attempt } of this.#working.values()) attempt?.stop(agentStopping());
+  }
+
+  #work(task: StoredTask, interrupted?: Interrupted): void {
+    const handler = this.#parts.handlers[task.type as TaskType];
+    if (!handler) {
+      this.#keep(task.code, undefined, () => this.#record(task, unknownType(task)));
+      return;
+    }
+    const attempt = new Attempt(task, handler, this.#parts);
+    this.#keep(task.code, attempt, async () => {
+      const outcome = interrupted ? await this.#resume(attempt, handler, interrupted) : await attempt.run();
+      await this.#settle(attempt, handler, outcome);
+    });
+  }
+
+  async #resume(attempt: Attempt, handler: Handler, interrupted: Interrupted): Promise<Outcome> {
+    const { task } = attempt;
+    this.#parts.log.warn(
+      { event: 'task.interrupted', task: task.code, type: task.type, resumes: task.resumes + 1 },
+      'a task was running when the agent ended',
+    );
+    if (task.resumes >= maxResumes) {
+      return {
+        kind: 'failed',
+        code: 'crash_loop',
+        message: `The agent ended ${task.resumes + 1} times while this task ran: it is given up`,
+      };
+    }
+    if (handler.recover) return attempt.run(interrupted);
+    return traitsOf(task)?.rerun ? { kind: 'rerun' } : interruptedEnd();
+  }
+
+  async #settle(attempt: Attempt, handler: Handler, outcome: Outcome): Promise<void> {
+    const { task } = attempt;
+    switch (outcome.kind) {
+      case 'rerun':
+        await this.#runAgain(task);
+        break;
+      case 'stopped':
+        if (this.#draining && !this.#abort.aborted) await this.#leave(task, handler);
+        break;
+      default:
+        await this.#record(task, outcome, () => attempt.tellLostLines());
+    }
+  }
+
+  async #runAgain(task: StoredTask): Promise<void> {
+    const { store, clock, bootId, instanceId, handlers } = this.#parts;
+    await this.#persist(() => store.tasks.startAgain(task.code, { at: clock.now(), bootId, instanceId }));
+    const again = store.tasks.get(task.code);
+    const handler = handlers[task.type as TaskType];
+    if (!again || !handler) return;
+    const attempt = new Attempt(again, handler, this.#parts);
+    const working = this.#working.get(task.code);
+    if (working) working.attempt = attempt;
+    if (this.#draining || this.#abort.aborted) attempt.stop(agentStopping());
+    await this.#settle(attempt, handler, await attempt.run());
+  }
+
+  /** The agent stops: decides what becomes of a task that was stopped for it. */
+  async #leave(task: StoredTask, handler: Handler): Promise<void> {
+    const { store, bootId, instanceId } = this.#parts;
+    const verdict = await this.#verdictOf(task, handler, {
+      bootId,
+      instanceId,
+      currentBootId: bootId,
+      startedAt: task.startedAt ?? task.acceptedAt,
+    });
+    if (verdict.kind === 'stopped') return;
+    if (verdict.kind === 'rerun') {
+      // A polite stop is nobody's fault: it does not count towards a crash loop.
+      await this.#persist(() => store.tasks.countResume(task.code, -1));
+    } else {
+      await this.#record(task, verdict);
+    }
+  }
+
+  async #verdictOf(task: StoredTask, handler: Handler, interrupted: Interrupted): Promise<Outcome> {
+    if (handler.recover) {
+      const current = this.#parts.store.tasks.get(task.code) ?? task;
+      return new Attempt(current, handler, this.#parts).run(interrupted);
+    }
+    return traitsOf(task)?.rerun ? { kind: 'rerun' } : interruptedEnd();
+  }
+
+  #failUnstarted(codes: readonly string[]): void {
+    const { store } = this.#parts;
+    for (const code of codes) {
+      const task = store.tasks.get(code);
+      if (task?.state !== 'accepted') continue;
+      this.#endUnstarted(task, {
+        kind: 'failed',
+        code: 'disk_full',
+        message: 'It was not started: the disk of the device is full',
+      });
+    }
+  }
+
+  #endUnstarted(task: StoredTask, end: TaskEnd): void {
+    this.#keep(task.code, undefined, () => this.#record(task, end));
+  }
+
+  /** Holds the task as one at work until `work` is over. */
+  #keep(code: string, attempt: Attempt | undefined, work: () => Promise<void>): void {
+    const { onError, store } = this.#parts;
+    const done = work()
+      .catch((error: unknown) => {
+        if (!store.closed) onError(error);
+      })
+      .finally(() => this.#working.delete(code));
+    this.#working.set(code, { ...(attempt ? { attempt } : {}), done });
+  }
+
+  /** The end of a task and the report of it, in one commit. */
+  async #record(task: StoredTask, end: TaskEnd, alongside: () => void = () => {}): Promise<void> {
+    const { store, clock, log } = this.#parts;
+    const { kind, report } = endReport(task, end, clock.now());
+    await this.#persist(() => {
+      alongside();
+      const seq = store.outbox.append(kind, report);
+      store.tasks.finish(task.code, { kind, body: JSON.stringify(report), seq });
+    });
+    const errorCode = end.kind === 'failed' ? end.code : undefined;
+    log.info(
+      { event: 'task.finished', task: task.code, type: task.type, end: end.kind, errorCode },
+      'task finished',
+    );
+  }
+
+  /** Commits `change`, waiting for room as long as the disk is full. */
+  async #persist(change: () => void): Promise<void> {
+    for (;;) {
+      try {
+        this.#parts.store.write(change);
+        return;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        this.#parts.log.error({ event: 'agent.disk_full', err: error }, 'no room to write, trying again');
+        this.#parts.makeRoom();
+        await this.#parts.clock.sleep(diskRetryMs, this.#abort);
+      }
+    }
+  }
+}
+
+const traitsOf = ({ type }: { type: string }): TaskTypeTraits | undefined =>
+  type in taskTypes ? taskTypes[type as TaskType] : undefined;
+
+const agentStopping = (): TaskError => new TaskError('agent_stopping', 'The agent stops');
+
+const unknownType = ({ type }: { type: string }): TaskEnd => ({
+  kind: 'failed',
+  code: 'interrupted',
+  message: `The agent that took this task ended, and this one does not know ${type}`,
+});
+
+const interruptedEnd = (): TaskEnd => ({
+  kind: 'failed',
+  code: 'interrupted',
+  message: 'The agent or the machine stopped in the middle: the outcome is unknown',
+});
