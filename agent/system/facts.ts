@@ -47,13 +47,22 @@ async function readHardware(): Promise<Record<string, unknown>> {
 }
 
 function interfaces(): { name: string; mac: string; addresses: string[] }[] {
-  return Object.entries(networkInterfaces())
+  return Object.entries(readInterfaces())
     .filter(([name]) => name !== 'lo')
     .map(([name, addresses = []]) => ({
       name,
       mac: addresses[0]?.mac ?? '',
       addresses: addresses.map(({ cidr, address }) => cidr ?? address),
     }));
+}
+
+/** A sandbox without AF_NETLINK makes Node throw. */
+function readInterfaces(): ReturnType<typeof networkInterfaces> {
+  try {
+    return networkInterfaces();
+  } catch {
+    return {};
+  }
 }
 
 /** A router can have thousands of interfaces: as many as fit are told, and how many were left out. */
