@@ -1,4 +1,4 @@
-/** How much output of one task is kept on the device; the oldest lines beyond it are dropped and leave a `task.gap`. */
+/** How much output of one task is kept whole on the device; what is dropped beyond it leaves a `task.gap`. */
 export const outputBounds = {
   maxLines: 10_000,
   maxBytes: 4 * 1024 * 1024,

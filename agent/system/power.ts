@@ -20,7 +20,7 @@ export interface PowerCommands {
   restart: [string, ...string[]];
 }
 
-export const systemCommands: PowerCommands = {
+const systemCommands: PowerCommands = {
   reboot: [['systemctl', 'reboot'], ['/sbin/reboot'], ['/sbin/shutdown', '-r', 'now']],
   powerOff: [['systemctl', 'poweroff'], ['/sbin/poweroff'], ['/sbin/shutdown', '-h', 'now']],
   restart: ['systemctl', 'restart', '--no-block'],

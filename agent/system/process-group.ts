@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Milliseconds between SIGTERM and SIGKILL. */
-export const graceMs = 5000;
+const graceMs = 5000;
 
 /**
  * Ends every process of a group: SIGTERM, and SIGKILL for those still there after the grace. Settles when none is left.

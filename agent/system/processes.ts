@@ -18,7 +18,7 @@ export interface ProcessesOptions {
   scriptFolder?: string;
 }
 
-export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function createProcesses(options: ProcessesOptions = {}): Processes {
   const path = options.path ?? defaultPath;
