@@ -109,7 +109,7 @@ class End implements FrameSocket {
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#closed || !this.#owner.alive;
   }
 
   send(frame: string): void {

@@ -1,4 +1,5 @@
-import { type AgentConfig, createAgentCore } from '../../agent/core.ts';
+import type { AgentConfig } from '../../agent/config.ts';
+import { createAgentCore } from '../../agent/core.ts';
 import { handlers } from '../../agent/handlers/registry.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { Logger } from '../../shared/node/logger.ts';

@@ -20,7 +20,7 @@ interface Facts {
   ledger: Ledger;
   executions: Execution[];
   last: Execution | undefined;
-  /** What its machine went through after the task was executed first and before the end was shown. */
+  /** What its machine went through after the task was started and before the end was shown. */
   meanwhile: MachineEvent[];
 }
 
@@ -28,6 +28,7 @@ interface Facts {
 export function untruths(task: SeenTask, row: FinalRow, ledger: Ledger): string[] {
   const executions = ledger.executionsOf(task);
   const shownAt = task.moves.at(-1)?.order ?? 0;
+  const startedAt = task.moves.find(({ to }) => to === 'IN_PROGRESS')?.order ?? 0;
   const facts: Facts = {
     task,
     row,
@@ -36,11 +37,11 @@ export function untruths(task: SeenTask, row: FinalRow, ledger: Ledger): string[
     last: executions.at(-1),
     meanwhile: ledger
       .machineEvents(task.deviceId)
-      .filter(({ order }) => order > (executions[0]?.order ?? 0) && order < shownAt),
+      .filter(({ order }) => order > (executions[0]?.order ?? startedAt) && order < shownAt),
   };
   switch (task.state) {
     case 'COMPLETED':
-      return executions.length === 0 ? ['was never executed'] : unproven(facts);
+      return unproven(facts);
     case 'FAILED':
       return failedUntruly(facts);
     case 'CANCELLED':

@@ -1,5 +1,6 @@
 import { defaultSettings } from '../../controller/core.ts';
 import { openStore } from '../../controller/store/open.ts';
+import { type AgentConfig, defaultAgentConfig } from '../../agent/config.ts';
 import { DialRefused } from '../../agent/link/dial-refused.ts';
 import { importPrivateKey, type KeyPair } from '../../shared/node/keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
@@ -146,7 +147,7 @@ export class World {
   /** What admission decides, without its tokens (they need real cryptography threads, which a simulation cannot order). */
   #admit(deviceId: string): void {
     const device = this.#admission.get(deviceId);
-    if (device?.quarantineReason != null) {
+    if (device && device.quarantineReason !== null) {
       const bug = `${deviceId} was quarantined: ${device.quarantineReason}`;
       if (!this.ledger.bugs.includes(bug)) this.ledger.bugs.push(bug);
       throw new DialRefused('quarantined', bug, { retryAfterMs: 10_000 });
@@ -188,3 +189,9 @@ function fixedKeys(): KeyPair {
   const body = Buffer.concat([prefix, Buffer.alloc(32, 7)]).toString('base64');
   return importPrivateKey(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
 }
+
+/** An agent as it comes; with a small outbox, output that waits long is dropped and leaves gaps. */
+const simulatedConfig = (smallOutbox: boolean): AgentConfig => ({
+  ...defaultAgentConfig,
+  ...(smallOutbox ? { outbox: { ...defaultAgentConfig.outbox, max_log_rows: 5 } } : {}),
+});

@@ -1,0 +1,58 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../shared/node/logger.ts';
+import { plants } from './plants.ts';
+import { simulate } from './simulate.ts';
+import { prepareImage } from './world.ts';
+
+let image: Buffer;
+beforeAll(async () => {
+  image = await prepareImage();
+});
+
+const log = () => silentLogger();
+
+test('keeps every promise through 200 random schedules of faults', async () => {
+  const broken: string[] = [];
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const { violations } = await simulate({ seed, image, log });
+    broken.push(
+      ...violations.map(({ invariant, problem }) => `--seed ${seed} --runs 1: ${invariant}: ${problem}`),
+    );
+  }
+  expect(broken).toEqual([]);
+});
+
+test('the same seed is the same run, another seed another', async () => {
+  const digests = [];
+  for (const seed of [7, 7, 8]) digests.push((await simulate({ seed, image, log })).digest);
+  expect(digests[0]).toBe(digests[1]);
+  expect(digests[0]).not.toBe(digests[2]);
+});
+
+describe('a planted bug is found', () => {
+  /** Which promise it breaks, and within how many seeds that must show. */
+  const expected: Record<string, { invariant: string; seeds: number }> = {
+    'outbox-ack': { invariant: 'no task is lost', seeds: 200 },
+    'execute-before-start': { invariant: 'no task is executed before or after its time', seeds: 20 },
+    'forget-fence': { invariant: 'the state shown is true', seeds: 200 },
+    'late-result-wins': { invariant: 'states follow only allowed moves', seeds: 100 },
+    'run-again-after-crash': { invariant: 'no task is executed twice', seeds: 50 },
+    'believe-the-reboot': { invariant: 'the state shown is true', seeds: 50 },
+    'lose-a-line': { invariant: 'every log line is present once or covered by a gap', seeds: 20 },
+  };
+
+  test.each(Object.entries(expected))('%s', async (name, { invariant, seeds }) => {
+    const plant = plants[name];
+    if (!plant) throw new Error(`there is no planted bug ${name}`);
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= seeds && !seen.has(invariant); seed += 1) {
+      const { violations } = await simulate({ seed, image, plant, log });
+      for (const violation of violations) seen.add(violation.invariant);
+    }
+    expect([...seen]).toContain(invariant);
+  });
+
+  test('each of them', () => {
+    expect(Object.keys(expected).sort()).toEqual(Object.keys(plants).sort());
+  });
+});
