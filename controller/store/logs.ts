@@ -4,7 +4,7 @@ import { type Db, all } from './dialect.ts';
 
 export interface NewLogLine {
   taskId: string;
-  /** Counts per task, from 1; a gap row stands at the first line it replaces. */
+  /** Counts per task, from 1; a gap row stands at the last line it replaces. */
   line: number;
   stream: 'stdout' | 'stderr' | 'agent' | 'gap';
   at: Instant;
@@ -19,6 +19,8 @@ export interface LogRow extends NewLogLine {
 /** Output of tasks. A line is stored once: (task, line) is unique, and a second one is ignored, as is one of an unknown task. */
 export interface LogStore {
   append(lines: NewLogLine[]): Promise<void>;
+  /** The highest line of each of these tasks that has any. */
+  lastLines(taskIds: string[]): Promise<Map<string, number>>;
   /** In order of line, after the cursor. */
   read(taskId: string, after: number, limit: number): Promise<LogRow[]>;
 }
@@ -43,6 +45,19 @@ export class SqlLogStore implements LogStore {
         where tasks.id = j.task_id
         on conflict do nothing`,
     );
+  }
+
+  async lastLines(taskIds: string[]): Promise<Map<string, number>> {
+    if (taskIds.length === 0) return new Map();
+    const { dialect } = this.#db;
+    const rows = await all(
+      this.#db,
+      sql<{ id: string; line: number | null }>`
+        select j.id, (select max(line) from task_logs where task_seq = tasks.seq) as line
+        from ${dialect.ids('j', taskIds)} cross join tasks ${dialect.indexed('tasks_id')}
+        where tasks.id = j.id`,
+    );
+    return new Map(rows.flatMap(({ id, line }) => (line === null ? [] : [[id, Number(line)]])));
   }
 
   async read(taskId: string, after: number, limit: number): Promise<LogRow[]> {

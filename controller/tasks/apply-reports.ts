@@ -2,11 +2,12 @@ import type { Instant } from '../../shared/clock.ts';
 import type { Report } from '../../shared/protocol/report.ts';
 import { isFinal } from '../../shared/task-state.ts';
 import type { OnlineLink } from '../devices/online.ts';
+import type { NewLogLine } from '../store/logs.ts';
 import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
-import { sortReports, type SortedReports } from './sort-reports.ts';
+import { type LogReport, sortReports, type SortedReports } from './sort-reports.ts';
 
 export interface Delivery {
   link: OnlineLink;
@@ -101,12 +102,25 @@ async function applyLogs(
     const keys = [...unknown.values()].map(({ deviceId, code }) => ({ deviceId, code }));
     for (const task of await tables.tasks.getMany(keys)) ids.set(taskKey(task), task.id);
   }
-  const lines = logs.flatMap((log) => {
+  const known = logs.flatMap((log) => {
     const taskId = ids.get(taskKey(log));
-    if (taskId === undefined) return []; // not a task of this device, or deleted by retention
-    return [{ taskId, line: log.line, stream: log.stream, at: log.at, text: log.text }];
+    return taskId === undefined ? [] : [{ ...log, taskId }]; // not a task of this device, or deleted by retention
   });
+  const gapped = new Set(known.flatMap(({ stream, taskId }) => (stream === 'gap' ? [taskId] : [])));
+  const lines = logLines(known, await tables.logs.lastLines([...gapped]));
   if (lines.length > 0) await tables.logs.append(lines);
+}
+
+/** A device may drop lines that had arrived here already: of a gap only what really is missing is told. */
+function logLines(logs: (LogReport & { taskId: string })[], lastLines: Map<string, number>): NewLogLine[] {
+  return logs.flatMap(({ taskId, line, from, stream, at, text }): NewLogLine[] => {
+    const last = lastLines.get(taskId) ?? 0;
+    lastLines.set(taskId, Math.max(last, line));
+    if (stream !== 'gap') return [{ taskId, line, stream, at, text }];
+    if (line <= last) return [];
+    const dropped = `lines ${Math.max(from, last + 1)} to ${line} were dropped: ${text}`;
+    return [{ taskId, line, stream, at, text: dropped }];
+  });
 }
 
 async function applyEnds(

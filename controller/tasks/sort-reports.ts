@@ -3,12 +3,14 @@ import type { OnlineLink } from '../devices/online.ts';
 import type { DeviceTask, FinishedTask } from '../store/tasks.ts';
 import { taskKey } from './moves.ts';
 
-/** A line or a gap of a task's log, as it came. */
+/** A line of a task's log, or the lines `from` to `line` that were dropped, as it came. */
 export interface LogReport extends DeviceTask {
   line: number;
-  stream: 'stdout' | 'stderr' | 'agent' | 'gap';
   at: number;
+  /** Of a gap: why the lines were dropped. */
   text: string;
+  stream: 'stdout' | 'stderr' | 'agent' | 'gap';
+  from: number;
 }
 
 export interface ProgressReport extends DeviceTask {
@@ -83,14 +85,15 @@ function sortOne(sorted: SortedReports, deviceId: string, report: Report): void 
       sorted.logs.push({
         ...task,
         line: report.line,
+        from: report.line,
         stream: report.stream,
         at: report.at,
         text: report.text,
       });
       return;
     case 'task.gap': {
-      const text = `lines ${report.from} to ${report.to} were dropped: ${report.reason}`;
-      sorted.logs.push({ ...task, line: report.from, stream: 'gap', at: report.at, text });
+      const { from, to, at, reason } = report;
+      sorted.logs.push({ ...task, line: to, from, stream: 'gap', at, text: reason });
       return;
     }
     case 'task.result': {

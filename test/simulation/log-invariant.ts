@@ -36,8 +36,9 @@ export function logProblems(task: SeenTask, { ledger, controller, agent }: Sourc
 function follow(lines: LogLine[]): { problem?: string; last: number } {
   let last = 0;
   for (const { line, stream, text } of lines) {
-    if (line !== last + 1) return { problem: `has log line ${line} after line ${last}`, last };
-    last = stream === 'gap' ? Number(/to (\d+) were/.exec(text)?.[1]) : line;
+    const from = stream === 'gap' ? Number(/^lines (\d+) to/.exec(text)?.[1]) : line;
+    if (from !== last + 1) return { problem: `has log line ${from} after line ${last}`, last };
+    last = line;
   }
   return { last };
 }
