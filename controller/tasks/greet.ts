@@ -244,7 +244,7 @@ function welcome(
     const verdict = heldVerdict(state, task);
     verdicts.push({ code, verdict });
     if (task && state !== 'finished' && verdict !== 'forget') hold(link, task, context.monotonic);
-    if (verdict === 'start' && task?.cancelRequestedAt != null) cancels.push(code);
+    if (verdict === 'start' && task !== undefined && task.cancelRequestedAt !== null) cancels.push(code);
   }
   link.send({
     type: 'welcome',

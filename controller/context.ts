@@ -1,0 +1,101 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { join } from 'node:path';
+import { AppError } from '../shared/errors.ts';
+import { lockFolder } from '../shared/node/folder-lock.ts';
+import { createLogger, type Logger } from '../shared/node/logger.ts';
+import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import { createApi } from './api/server.ts';
+import { createInProcessBus } from './bus/in-process.ts';
+import { type ControllerConfig, settingsOf } from './config.ts';
+import { type ControllerCore, createControllerCore, defaultSettings } from './core.ts';
+import { loadIdentity } from './devices/identity.ts';
+import { serveLinks } from './link/server.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+import { version } from './version.ts';
+
+export const databaseFile = 'controller.db';
+/** Base URL as given to init. */
+export const publicUrlSetting = 'public_url';
+
+/** The controller as it runs: everything it is made of, put together once. */
+export interface ControllerContext extends AsyncDisposable {
+  core: ControllerCore;
+  api: FastifyInstance;
+  log: Logger;
+  publicUrl: string;
+  /** No more links are taken. */
+  stopLinks: () => void;
+}
+
+/** Opens the data folder and builds everything on it; what was opened is closed in reverse when something fails. */
+export async function createContext(data: string, config: ControllerConfig): Promise<ControllerContext> {
+  const path = join(data, databaseFile);
+  if (!existsSync(path)) {
+    throw new AppError(
+      'not_found',
+      `${data} holds no controller yet: run \`muster-controller init --data ${data}\` first`,
+    );
+  }
+  await using opened = new AsyncDisposableStack();
+  const lock = lockFolder(data);
+  if (lock === undefined) throw new AppError('conflict', `Another controller works on ${data} already`);
+  opened.use(lock);
+  const tls = readTls(config);
+  const store = opened.adopt(await openStore({ dialect: 'sqlite', path }), (one) => one.close());
+  const built = await build(data, config, store, tls);
+  opened.defer(() => built.api.close());
+  const closing = opened.move();
+  return { ...built, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+async function build(
+  data: string,
+  config: ControllerConfig,
+  store: Store,
+  tls: { cert: Buffer; key: Buffer } | undefined,
+): Promise<Omit<ControllerContext, keyof AsyncDisposable>> {
+  const log = createLogger({
+    name: 'muster-controller',
+    level: config.log_level,
+    journal: process.env['JOURNAL_STREAM'] !== undefined,
+  });
+  const identity = await loadIdentity(store.settings, data);
+  const settings = settingsOf(
+    config,
+    (await store.settings.get(publicUrlSetting)) ?? defaultSettings.publicUrl,
+  );
+  const base = { store, clock: systemClock, random: systemRandom, log };
+  const core = createControllerCore({ ...base, bus: createInProcessBus(), identity, settings });
+  const api = await createApi({
+    ...base,
+    core,
+    config: {
+      version,
+      publicUrl: settings.publicUrl,
+      trustedProxies: config.trusted_proxies,
+      metricsAccess: config.metrics_access,
+      ...(config.requests_per_minute === undefined ? {} : { requestsPerMinute: config.requests_per_minute }),
+      ...(tls === undefined ? {} : { tls }),
+    },
+  });
+  const { admission } = core;
+  const stopLinks = serveLinks({
+    server: api.server,
+    admission,
+    openLink: (device, socket) => core.openLink(device, socket),
+    clock: systemClock,
+    log: log.child({ part: 'link' }),
+  });
+  return { core, api, log, publicUrl: settings.publicUrl, stopLinks };
+}
+
+function readTls(config: ControllerConfig): { cert: Buffer; key: Buffer } | undefined {
+  const { tls_cert_file: cert, tls_key_file: key } = config;
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new AppError('bad_request', 'tls_cert_file and tls_key_file are needed both, or neither');
+  }
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}

@@ -1,0 +1,71 @@
+import { WebSocket } from 'ws';
+import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
+
+const adapter = Symbol('adapter');
+type Adapted = WebSocket & { [adapter]?: WsSocket };
+
+/**
+ * A ws socket as a `FrameSocket`. Its handlers are functions of the module and find the adapter through the socket: with tens of
+ * thousands of idle links, a closure per event and link is what would fill the memory.
+ */
+export class WsSocket implements FrameSocket {
+  readonly #ws: Adapted;
+  /** Undefined before `listen` and after the close. */
+  listener: FrameListener | undefined = undefined;
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws;
+    this.#ws[adapter] = this;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(frame: string): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(frame);
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  listen(listener: FrameListener): void {
+    this.listener = listener;
+    this.#ws.on('message', onMessage);
+    this.#ws.on('ping', onAlive);
+    this.#ws.on('pong', onAlive);
+    this.#ws.on('close', onClose);
+    this.#ws.on('error', onError);
+  }
+}
+
+const listenerOf = (ws: Adapted): FrameListener | undefined => ws[adapter]?.listener;
+
+function onMessage(this: WebSocket, data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean): void {
+  const listener = listenerOf(this);
+  // Binary frames are not used on this link: what they hold is no message.
+  listener?.frame(isBinary ? '' : (data as Buffer).toString());
+}
+
+function onAlive(this: WebSocket): void {
+  listenerOf(this)?.alive();
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  const listener = listenerOf(this);
+  const mine = (this as Adapted)[adapter];
+  if (mine) mine.listener = undefined;
+  listener?.closed(code, reason.toString());
+}
+
+/** Bad framing and broken connections: ws closes the socket by itself, and `close` tells the rest. */
+function onError(): void {}

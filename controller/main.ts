@@ -1,0 +1,158 @@
+import { Command, CommanderError, Option } from 'commander';
+import { stringify } from 'yaml';
+import { ZodError } from 'zod';
+import { AppError } from '../shared/errors.ts';
+import { ConfigError } from '../shared/node/config-file.ts';
+import { type ControllerConfig, defaultConfigFile, loadConfig } from './config.ts';
+import { type InitAnswer, initController } from './init.ts';
+import { startController } from './start.ts';
+import { version } from './version.ts';
+
+const defaultData = '/var/lib/muster-controller';
+
+/** Runs the command line of this process. Exit codes: 0 ok, 1 failed, 2 usage. */
+export async function main(self: NodeJS.Process): Promise<void> {
+  const program = createProgram(self);
+  try {
+    await program.parseAsync(self.argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      self.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    self.stderr.write(`muster-controller: ${problemOf(error)}\n`);
+    self.exitCode = error instanceof ConfigError || error instanceof ZodError ? 2 : 1;
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof AppError || error instanceof ConfigError) return error.message;
+  if (error instanceof ZodError) {
+    return error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`).join('; ');
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+interface StartOptions {
+  data: string;
+  config?: string;
+  listen?: string;
+  url?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  allowPlainHttp?: true;
+  logLevel?: ControllerConfig['log_level'];
+}
+
+function createProgram(self: NodeJS.Process): Command {
+  const program = new Command('muster-controller')
+    .description('Hands out tasks to devices, and shows a state that is true')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => self.stdout.write(text),
+      writeErr: (text) => self.stderr.write(text),
+    });
+  addInit(program, self);
+  addStart(program, self);
+  addConfig(program, self);
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => {
+      self.stdout.write(`${version}\n`);
+    });
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function addInit(program: Command, self: NodeJS.Process): void {
+  program
+    .command('init')
+    .description('make a data folder: key, database, organization `default`, an admin and the first tokens')
+    .option('--data <dir>', 'data folder', defaultData)
+    .option('--url <url>', 'base URL that devices and people will use', 'http://127.0.0.1:7443')
+    .option('--admin <email>', 'e-mail of the admin', 'admin@localhost')
+    .addOption(new Option('-f, --format <format>').choices(['simple', 'json']).default('simple'))
+    .action(async (options: { data: string; url: string; admin: string; format: string }) => {
+      const url = baseUrl(options.url);
+      const answer = await initController({ data: options.data, url, admin: options.admin });
+      self.stdout.write(options.format === 'json' ? `${JSON.stringify(answer)}\n` : toldSimply(answer));
+    });
+}
+
+function baseUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new AppError(
+      'bad_request',
+      `--url ${text} is not valid: expected http://HOST:PORT or https://HOST`,
+    );
+  }
+  return url.href.replace(/\/$/, '');
+}
+
+const toldSimply = (answer: InitAnswer): string =>
+  [
+    `organization:     ${answer.organization}`,
+    `admin:            ${answer.admin}`,
+    `admin token:      ${answer.admin_token}`,
+    `enrolment token:  ${answer.enrolment_token}`,
+    `controller id:    ${answer.controller_id}`,
+    `key fingerprint:  ${answer.fingerprint}`,
+    `url:              ${answer.url}`,
+    '',
+    'The tokens are shown only now. Next: muster-controller start',
+    '',
+  ].join('\n');
+
+function addStart(program: Command, self: NodeJS.Process): void {
+  program
+    .command('start')
+    .description('serve REST and links until stopped')
+    .option('--data <dir>', 'data folder', defaultData)
+    .option('--config <file>', `configuration file (${defaultConfigFile} when it exists)`)
+    .option('--listen <host:port>', 'address and port')
+    .option('--url <url>', 'base URL that devices and people use')
+    .option('--tls-cert <file>', 'PEM certificate chain')
+    .option('--tls-key <file>', 'PEM private key')
+    .option('--allow-plain-http', 'serve plain HTTP beyond loopback')
+    .option('--log-level <level>', 'trace, debug, info, warn or error')
+    .action(async (options: StartOptions) => {
+      const config = loadConfig(self.env, options.config, flagsOf(options));
+      self.exitCode = await startController(self, options.data, config);
+    });
+}
+
+const flagsOf = (options: StartOptions): Partial<ControllerConfig> =>
+  Object.fromEntries(
+    Object.entries({
+      listen: options.listen,
+      public_url: options.url === undefined ? undefined : baseUrl(options.url),
+      tls_cert_file: options.tlsCert,
+      tls_key_file: options.tlsKey,
+      allow_plain_http: options.allowPlainHttp,
+      log_level: options.logLevel,
+    }).filter(([, value]) => value !== undefined),
+  );
+
+function addConfig(program: Command, self: NodeJS.Process): void {
+  const config = program.command('config').description('look at the configuration').exitOverride();
+  config
+    .command('check')
+    .description('say whether the configuration is valid')
+    .option('--config <file>', 'configuration file')
+    .exitOverride()
+    .action((options: { config?: string }) => {
+      loadConfig(self.env, options.config, {});
+      self.stdout.write('The configuration is valid\n');
+    });
+  config
+    .command('show')
+    .description('print the configuration as it counts')
+    .option('--config <file>', 'configuration file')
+    .exitOverride()
+    .action((options: { config?: string }) => {
+      // Nothing in it is secret: keys stand in files of their own.
+      self.stdout.write(stringify(loadConfig(self.env, options.config, {})));
+    });
+}
