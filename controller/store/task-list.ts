@@ -20,7 +20,7 @@ export async function listTasks(db: Db, filter: TaskFilter, paging: Paging): Pro
   const byCreation = filter.sortBy === 'created_at';
   const index = byCreation && total > denseMatches ? historyIndex(filter) : narrowestIndex(filter);
   const direction = filter.descending ? 'desc' : 'asc';
-  const order = sql.raw(`${sortColumns[filter.sortBy]} ${direction}, t.seq ${direction}`);
+  const order = sql.raw(`${sortColumns[filter.sortBy]} ${direction} nulls last, t.seq ${direction}`);
   const named = filter.sortBy === 'device_name' ? sql`cross join devices on devices.id = t.device_id` : sql``;
   const items = await readTasks(
     db,

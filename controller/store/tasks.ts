@@ -118,11 +118,12 @@ export interface DeviceTask {
  * were made: whoever is not among them lost the race. Live tasks are indexed apart from history.
  */
 export interface TaskStore {
-  /** Throws when a code is taken: the caller draws new codes. */
+  /** All or none, in this order. Throws `AppError('conflict')` when a code is taken: the caller draws new codes. */
   insert(tasks: NewTask[]): Promise<void>;
   /** By code or id, within one organization (any, when undefined: only for the controller itself). */
   get(organizationId: string | undefined, codeOrId: string): Promise<TaskRow | undefined>;
   getMany(keys: DeviceTask[]): Promise<TaskRow[]>;
+  /** Tasks without the value that is sorted by come last. `createdAfter` is inclusive, `createdBefore` exclusive. */
   list(filter: TaskFilter, paging: Paging): Promise<PageOf<TaskRow>>;
 
   /** SCHEDULED → PENDING for what is due, oldest due first; `expires_at` counts from now. */
@@ -140,7 +141,7 @@ export interface TaskStore {
     now: Instant,
     why?: { errorCode: string; errorMessage: string },
   ): Promise<TaskMove[]>;
-  /** Notes the request on tasks that are IN_PROGRESS and have none yet; returns those that have one now. */
+  /** Notes the request on tasks that are IN_PROGRESS and have none yet; returns all of them that have one now. */
   requestCancel(ids: string[], now: Instant): Promise<TaskMove[]>;
 
   /** Devices that have PENDING tasks, among `deviceIds` when given. */

@@ -1,0 +1,31 @@
+import { describe } from 'vitest';
+import { describeAccess } from './store-conformance/access.ts';
+import { describeDevices } from './store-conformance/devices.ts';
+import { describeHistory } from './store-conformance/history.ts';
+import { describeRuns } from './store-conformance/runs.ts';
+import { describeSettings } from './store-conformance/settings.ts';
+import { describeTaskLists } from './store-conformance/task-lists.ts';
+import { describeTaskMoves } from './store-conformance/task-moves.ts';
+import { describeTaskReports } from './store-conformance/task-reports.ts';
+import { describeWaitingTasks } from './store-conformance/task-waiting.ts';
+import { describeTaskWork } from './store-conformance/task-work.ts';
+import { describeTransactions } from './store-conformance/transactions.ts';
+import { conform, type OpenStore } from './store-conformance/world.ts';
+
+/** Every promise of the store, written only against its interface: a dialect conforms when this passes. */
+export function describeStore(name: string, open: OpenStore): void {
+  describe(name, () => {
+    const promise = conform(open);
+    describeSettings(promise);
+    describeAccess(promise);
+    describeDevices(promise);
+    describeWaitingTasks(promise);
+    describeTaskReports(promise);
+    describeTaskWork(promise);
+    describeTaskLists(promise);
+    describeTaskMoves(promise);
+    describeRuns(promise);
+    describeHistory(promise);
+    describeTransactions(promise);
+  });
+}
