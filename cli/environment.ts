@@ -41,7 +41,9 @@ export async function openEnvironment(
     token: settings.token,
     clock: terminal.clock,
     signal: terminal.signal,
-    onRetry: (reason) => output.say(`${reason}; trying again`),
+    onRetry: (reason) => {
+      if (!output.isJson) output.say(`${reason}; trying again`);
+    },
   });
   return { terminal, settings, client: createClient(http, settings.organization), output, exit };
 }

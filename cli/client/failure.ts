@@ -19,9 +19,8 @@ export function refusal(response: Response, text: string, url: string): CliError
 /** The error for a request that got no answer. */
 export function unreachable(url: string, error: unknown): CliError {
   const { code, text } = causeOf(error);
-  const wasSent = code !== 'ECONNREFUSED' && code !== 'ENOTFOUND' && code !== 'EAI_AGAIN';
   return new CliError('unreachable', `cannot reach the controller at ${url}: ${text}`, {
-    code: wasSent ? 'connection_broken' : 'unreachable',
+    code: code !== undefined && breaks.has(code) ? 'connection_broken' : 'unreachable',
     hint: 'Is it running? Its address comes from --url, MUSTER_URL or a profile.',
     cause: error,
   });
@@ -66,6 +65,9 @@ function causeOf(error: unknown): { code: string | undefined; text: string } {
   const message = cause instanceof Error ? cause.message : String(cause);
   return { code, text: words[code ?? message] ?? message };
 }
+
+/** The connection stood and broke: the same request may work at once. */
+const breaks = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 const words: Record<string, string> = {
   'bad port': 'this port is kept for another protocol, and HTTP clients refuse it',

@@ -70,7 +70,7 @@ export class LiveProgress implements Progress {
   #draw(): void {
     const elapsed = formatDuration(Math.floor((this.#clock.monotonic() - this.#began) / 1000) * 1000);
     const line = `${this.#trouble}${summaryOf(this.#known.values())}  ${elapsed}${this.#current()}`;
-    this.#stderr.write(`${clear}${plain(line).slice(0, (this.#stderr.columns ?? 80) - 1)}`);
+    this.#stderr.write(`${clear}${plain(line).slice(0, (this.#stderr.columns || 80) - 1)}`);
   }
 
   /** What a single task says about itself. */
