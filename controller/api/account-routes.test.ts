@@ -21,7 +21,10 @@ test('a personal token is shown once, works, shows up without its secret, and en
   );
 
   const listed = await api.call('GET', '/api/v1/auth/tokens');
-  expect((listed.body as { items: AccessToken[] }).items.map(({ name }) => name).sort()).toEqual(['first', 'laptop']);
+  expect((listed.body as { items: AccessToken[] }).items.map(({ name }) => name).sort()).toEqual([
+    'first',
+    'laptop',
+  ]);
   expect(listed.text).not.toContain(token);
   const twice = await api.call('POST', '/api/v1/auth/tokens', { body: { name: 'laptop' } });
   expect(twice).toMatchObject({ status: 409, body: { code: 'name_taken' } });

@@ -131,6 +131,8 @@ function startResponse({ reply }: Call, from: number): ServerResponse {
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
+    // Nothing follows on this connection: one kept alive would hold up the server when it closes.
+    connection: 'close',
     // Proxies of the nginx family hold answers back otherwise.
     'x-accel-buffering': 'no',
   });

@@ -36,6 +36,8 @@ export interface ApiConfig {
   version: string;
   /** Address under which people reach the API, for the OpenAPI document; none: relative to the document. */
   publicUrl: string | undefined;
+  /** PEM texts; with them the API and the links are served over TLS. */
+  tls?: { cert: Buffer; key: Buffer };
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[];
   bodyLimitBytes: number;

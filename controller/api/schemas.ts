@@ -26,8 +26,8 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> =
 
 /**
  * Answers are made by typed functions from rows of our own store, so the compiler has checked their shape already. Parsing each one
- * again would cost more than everything else about a page of 100 tasks (2.2 ms against 0.3 ms of JSON.stringify), so it is done in tests only, where
- * a field that is missing, wrong or not in the schema fails the request.
+ * again doubles the time the event loop stands still for it (a page of 100 tasks: 0.2 instead of 0.1 ms; the answer to a run on 10,000
+ * devices: 6 instead of 3 ms), so it is done in tests only, where a field that is missing, wrong or not in the schema fails the request.
  */
 export const serializerCompiler =
   (checkAnswers: boolean): FastifySerializerCompiler<z.ZodType> =>

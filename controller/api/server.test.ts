@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
@@ -288,6 +289,16 @@ describe('the service itself', () => {
     await using closed = await ApiUnderTest.start({ metricsAccess: 'viewer' });
     expect((await closed.call('GET', '/metrics', { as: null })).status).toBe(401);
     expect((await closed.call('GET', '/metrics')).status).toBe(200);
+  });
+
+  test('closes although somebody opened a connection and never asked for anything', async () => {
+    const closing = await ApiUnderTest.start();
+    const { port } = new URL(await closing.listen());
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(closing.app.server, 'connection');
+    const ended = once(socket, 'close');
+    await closing[Symbol.asyncDispose]();
+    await ended;
   });
 
   test('lets nobody keep an answer', async () => {

@@ -23,11 +23,15 @@ import type { Route } from './route.ts';
 import { allRoutes } from './routes.ts';
 import { serializerCompiler, validatorCompiler } from './schemas.ts';
 import { unknownRoute } from './unknown-route.ts';
+import { UnusedSockets } from './unused-sockets.ts';
+
+/** So that whoever composes the program need not know the framework. */
+export type Api = FastifyInstance;
 
 /** The REST interface, ready to listen or to be injected. Its `server` may carry the link's upgrades beside it. */
 export async function createApi(
   given: Omit<ApiParts, 'config'> & { config?: Partial<ApiConfig> },
-): Promise<FastifyInstance> {
+): Promise<Api> {
   const parts = { ...given, config: { ...defaultApiConfig, ...given.config } };
   const app = createServer(parts);
   const metrics = createMetrics(parts);
@@ -62,6 +66,7 @@ export async function createApi(
 function createServer({ config, random, log }: ApiParts): FastifyInstance {
   const answerFailure = failureAnswerer(log);
   return fastify({
+    ...(config.tls && { https: config.tls }),
     loggerInstance: log,
     // One line per answered request comes from a hook of ours.
     logController: new LogController({ disableRequestLogging: true }),
@@ -78,6 +83,7 @@ function createServer({ config, random, log }: ApiParts): FastifyInstance {
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
     // A request that dribbles in for longer than this is given up. Milliseconds.
     requestTimeout: 60_000,
+    // The same server over TLS or not; the framework has a type of its own for each, and for our logger.
   }) as unknown as FastifyInstance;
 }
 
@@ -87,9 +93,11 @@ function addHooks(
   { metrics, streams }: { metrics: ApiMetrics; streams: EventStreams },
 ): void {
   let closing = false;
+  const unused = new UnusedSockets(app.server);
   app.addHook('preClose', async () => {
     closing = true;
     streams.close();
+    unused.destroy();
   });
   app.addHook('onRequest', async (request, reply) => {
     // Answers hold states and secrets: nobody on the way keeps them.
