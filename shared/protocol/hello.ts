@@ -3,7 +3,7 @@ import { TaskCode } from '../ids.ts';
 import { lanes } from '../task-types/task-type.ts';
 
 const instant = z.number().int();
-const slots = z.record(z.enum(lanes), z.int().min(0).max(1024));
+const slots = z.partialRecord(z.enum(lanes), z.int().min(0).max(1024));
 
 /** How far the device is with a task it holds. `finished`: the result is on disk and waits to be delivered or was delivered. */
 export const HeldState = z.enum(['accepted', 'running', 'finished']);

@@ -99,8 +99,8 @@ describe('refused upgrades say why, and when to try again', () => {
   test('a token that lives too long', async () => {
     const device = await approvedDevice();
     const { status, body } = await refusal(device, device.token({ ttlMs: 3_600_000 }));
-    expect(status).toBe(401);
-    expect(body.error).toMatch(/60 s|too long|lifetime/i);
+    expect({ status, code: body.code }).toEqual({ status: 401, code: 'clock_skew' });
+    expect(body.error).toContain(device.name);
   });
 
   test('no token, and one that is nonsense', async () => {
@@ -118,7 +118,7 @@ describe('frames that no agent would send', () => {
     ['a number', '42', closeCodes.badFrame, /not an object/],
     ['a frame before hello', { type: 'report.batch', reports: [] }, undefined, undefined],
     ['a hello of wrong shape', { type: 'hello', epoch: 'first' }, closeCodes.badFrame, /hello/],
-    ['a binary frame', Buffer.from([0, 1, 2]), closeCodes.badFrame, /binary|text/i],
+    ['a binary frame', Buffer.from([0, 1, 2]), closeCodes.badFrame, /not JSON/],
   ] as const)('%s closes the link with a code and a reason', async (_name, frame, code, reason) => {
     const device = await approvedDevice();
     await using link = await device.dial();
