@@ -109,7 +109,7 @@ export class TaskOutput {
 
   async #pump(): Promise<void> {
     const { signal } = this.#closed;
-    await undefined; // lines of the same turn travel together
+    await Promise.resolve(); // lines of the same turn travel together
     while (this.#collected.length > 0) {
       this.#flush();
       await this.#parts.clock.sleep(collectMs, signal).catch(() => undefined);

@@ -29,4 +29,4 @@ export const isDiskFull = (error: unknown): boolean =>
   error instanceof Error &&
   'code' in error &&
   typeof error.code === 'string' &&
-  /^(SQLITE_FULL|ENOSPC|EDQUOT|SQLITE_IOERR_WRITE)/.test(error.code);
+  /^(SQLITE_FULL|ENOSPC|EDQUOT|SQLITE_IOERR_WRITE|SQLITE_IOERR_SHMSIZE)/.test(error.code);

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// Plain JavaScript without imports, so that an unsuitable Node.js reaches this line and says so.
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(
+    `muster-agent: needs Node.js 22.18 or newer, this is ${process.version}; run it by npm or npx in the checkout, which bring their own\n`,
+  );
+  process.exit(1);
+}
+
+import('./main.ts').then(
+  ({ main }) => main(process),
+  (error) => {
+    process.stderr.write(`muster-agent: cannot start: ${error.stack ?? error}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,116 @@
+import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import { importPublicKey } from '../shared/node/keys.ts';
+import type { Logger } from '../shared/node/logger.ts';
+import type { AgentConfig } from './config.ts';
+import { CommandError } from './command-error.ts';
+import type { AgentParts } from './core.ts';
+import type { DataFolder } from './data-folder.ts';
+import { DiskReserve } from './disk-reserve.ts';
+import { type Identity, readIdentity, readKeys } from './identity.ts';
+import { ControllerClock } from './link/controller-clock.ts';
+import { wsDial } from './link/dial.ts';
+import { lockInstance } from './store/instance-lock.ts';
+import { openDatabase } from './store/open-database.ts';
+import { createLinuxSystem } from './system/linux.ts';
+import type { System } from './system/system.ts';
+import { ownUser } from './system/user.ts';
+
+/** What takes the agent away, and what comes then. */
+export interface Hooks {
+  onReboot: () => void;
+  onPowerOff: () => void;
+  onRestartAgent: () => void;
+}
+
+export interface Context extends Disposable {
+  parts: AgentParts;
+  identity: Identity;
+  /** Raw Ed25519, base64url. */
+  publicKey: string;
+}
+
+/** Another process may be on its way out. */
+const waitForLockMs = 3_000;
+
+/** Everything a real agent is made of. Disposing closes the database and lets another process have the folder. */
+export async function openContext(options: {
+  folder: DataFolder;
+  config: AgentConfig;
+  log: Logger;
+  dummy: boolean;
+  hooks: Hooks;
+}): Promise<Context> {
+  const { folder, config, log } = options;
+  const identity = readIdentity(folder);
+  const keys = readKeys(folder);
+  if (!identity || !keys) {
+    throw new CommandError(
+      `This device is not enrolled (nothing in ${folder.path}): run \`muster-agent enrol TOKEN --data ${folder.path}\` first`,
+    );
+  }
+  importPublicKey(identity.controller_key);
+  using resources = new DisposableStack();
+  const lock = lockInstance(folder.lock, waitForLockMs);
+  if (!lock) throw new CommandError(`Another agent already runs with the data in ${folder.path}`);
+  resources.use(lock);
+
+  const reserve = new DiskReserve(folder.reserve);
+  const db = openDatabase(folder.database, { clock: systemClock, log });
+  resources.adopt(db, (open) => open.close());
+  reserve.take();
+
+  const controllerClock = new ControllerClock(systemClock);
+  const dial = wsDial({
+    url: identity.controller_url,
+    controllerId: identity.controller_id,
+    deviceId: identity.device_id,
+    keys,
+    controllerClock,
+    random: systemRandom,
+  });
+  const parts: AgentParts = {
+    db,
+    system: await composeSystem(options),
+    dial,
+    identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    config,
+    ownUser: ownUser().name,
+    controllerClock,
+    makeRoom: () => reserve.giveUp(),
+  };
+  const owned = resources.move();
+  return { parts, identity, publicKey: keys.publicKey, [Symbol.dispose]: () => owned.dispose() };
+}
+
+/** The real machine; with `dummy`, power and services in memory and everything else real. */
+async function composeSystem({
+  dummy,
+  hooks,
+  folder,
+}: {
+  dummy: boolean;
+  hooks: Hooks;
+  folder: DataFolder;
+}): Promise<System> {
+  const linux = createLinuxSystem({
+    power: {
+      env: process.env,
+      unit: 'muster-agent.service',
+      restartProcess: async () => hooks.onRestartAgent(),
+    },
+  });
+  if (!dummy) return linux;
+
+  const { DummyMachine } = await import('./system/dummy/machine.ts');
+  const { bootIdFile } = await import('./system/dummy/boot-id-storage.ts');
+  const machine = new DummyMachine({
+    clock: systemClock,
+    random: systemRandom,
+    hooks,
+    storage: bootIdFile(folder.dummyBootId),
+  });
+  return { ...linux, power: machine.power, services: machine.services };
+}

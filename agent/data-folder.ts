@@ -1,0 +1,58 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** What the agent keeps, and where. */
+export class DataFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Private Ed25519 key of the device, PEM. */
+  get key(): string {
+    return join(this.path, 'device.key');
+  }
+
+  get identity(): string {
+    return join(this.path, 'identity.json');
+  }
+
+  get database(): string {
+    return join(this.path, 'agent.sqlite');
+  }
+
+  get lock(): string {
+    return join(this.path, 'agent.lock');
+  }
+
+  get status(): string {
+    return join(this.path, 'status.json');
+  }
+
+  /** Disk space that is given up when there is no other. */
+  get reserve(): string {
+    return join(this.path, 'reserve');
+  }
+
+  get dummyBootId(): string {
+    return join(this.path, 'dummy-boot-id');
+  }
+
+  create(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+  }
+}
+
+/** Replaces a file as a whole: after a power cut it is the old one or the new one. Readable by its owner only. */
+export function replaceFile(path: string, text: string): void {
+  const draft = `${path}.new`;
+  writeFileSync(draft, text, { mode: 0o600, flush: true });
+  renameSync(draft, path);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { parseJson } from '../shared/parse.ts';
+import { exportPrivateKey, importPrivateKey, type KeyPair } from '../shared/node/keys.ts';
+import { CommandError } from './command-error.ts';
+import { type DataFolder, replaceFile } from './data-folder.ts';
+
+/** What enrolment gave this device: who it is, and whom it obeys. */
+export const Identity = z.object({
+  device_id: z.string(),
+  name: z.string(),
+  organization: z.string(),
+  controller_id: z.string(),
+  /** Pinned: the only key whose orders are obeyed. Raw Ed25519, base64url. */
+  controller_key: z.string(),
+  controller_url: z.string(),
+  enrolled_at: z.string(),
+});
+export type Identity = z.output<typeof Identity>;
+
+/** Undefined when this device did not enrol. */
+export function readIdentity(folder: DataFolder): Identity | undefined {
+  if (!existsSync(folder.identity)) return undefined;
+  return parseJson(folder.identity, Identity, readFileSync(folder.identity, 'utf8'));
+}
+
+export function saveIdentity(folder: DataFolder, identity: Identity): void {
+  replaceFile(folder.identity, `${JSON.stringify(identity, undefined, 2)}\n`);
+}
+
+/** The device's key; made here when it enrols, and never leaves the device. */
+export function readKeys(folder: DataFolder): KeyPair | undefined {
+  if (!existsSync(folder.key)) return undefined;
+  try {
+    return importPrivateKey(readFileSync(folder.key, 'utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandError(`${folder.key} cannot be used as the key of this device: ${reason}`);
+  }
+}
+
+export function saveKeys(folder: DataFolder, keys: KeyPair): KeyPair {
+  replaceFile(folder.key, exportPrivateKey(keys.privateKey));
+  return keys;
+}

@@ -1,0 +1,177 @@
+import { hostname } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { Command, CommanderError, Option } from '@commander-js/extra-typings';
+import { stringify } from 'yaml';
+import { AppError } from '../shared/errors.ts';
+import { DeviceName } from '../shared/ids.ts';
+import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import { type AgentConfig, AgentConfigFile } from './config.ts';
+import { ConfigError, readConfig } from './config-file.ts';
+import { DataFolder } from './data-folder.ts';
+import { enrol } from './enrol.ts';
+import { showStatus } from './show-status.ts';
+import { version } from './version.ts';
+
+const defaultData = '/var/lib/muster-agent';
+const defaultConfig = '/etc/muster/agent.yaml';
+const envPrefix = 'MUSTER_AGENT';
+
+/** Runs a command line and sets the exit code. */
+export async function main(program: NodeJS.Process): Promise<void> {
+  try {
+    await commands(program).parseAsync(program.argv);
+  } catch (error) {
+    program.exitCode = tell(program, error);
+  }
+}
+
+function commands(program: NodeJS.Process): Command {
+  const root = new Command('muster-agent')
+    .description('Runs the tasks of a Muster controller on this device')
+    .version(`muster-agent ${version}`, '-V, --version', 'print the version')
+    .exitOverride()
+    .showHelpAfterError();
+  root.addCommand(enrolCommand(program));
+  root.addCommand(startCommand(program));
+  root.addCommand(statusCommand(program));
+  root.addCommand(configCommand(program));
+  root
+    .command('version')
+    .description('print the version')
+    .action(() => void program.stdout.write(`muster-agent ${version}\n`));
+  for (const command of [root, ...root.commands, ...root.commands.flatMap((one) => one.commands)]) {
+    command.exitOverride();
+  }
+  return root as Command;
+}
+
+const dataOption = () =>
+  new Option('--data <dir>', 'where the agent keeps its key and its database')
+    .default(defaultData)
+    .env(`${envPrefix}_DATA`);
+
+function enrolCommand(program: NodeJS.Process): Command {
+  const command = new Command('enrol')
+    .description('make this device known to a controller')
+    .argument('[token]', 'enrolment token')
+    .addOption(dataOption())
+    .option('--url <url>', 'address of the controller, instead of the one in the token')
+    .addOption(new Option('--token <token>', 'enrolment token').env(`${envPrefix}_TOKEN`))
+    .option('--token-stdin', 'read the enrolment token from standard input')
+    .option('--name <name>', 'name of this device', hostname())
+    .option('--force', 'leave the controller this device is enrolled with', false)
+    .action(async (argument, options) => {
+      const ticket = options.tokenStdin ? await text(program.stdin) : (argument ?? options.token);
+      if (!ticket) throw new CommandError('Give an enrolment token, or --token-stdin', exitCodes.usage);
+      const outcome = await enrol({
+        folder: new DataFolder(options.data),
+        ticket,
+        url: options.url === undefined ? undefined : checkUrl(options.url),
+        name: checkName(options.name),
+        force: options.force,
+        clock: systemClock,
+        random: systemRandom,
+      });
+      const { name, organization, controller_url: url } = outcome.identity;
+      const said = {
+        already: `${name} is enrolled already with ${url}; nothing changed`,
+        PENDING: `${name} is enrolled with ${url}, organization ${organization}, and waits for approval: muster device approve ${name}`,
+        ENABLED: `${name} is enrolled with ${url}, organization ${organization}, and approved`,
+        DISABLED: `${name} is enrolled with ${url}, organization ${organization}, but disabled there`,
+      };
+      program.stdout.write(`${said[outcome.status]}\nkey fingerprint: ${outcome.fingerprint}\n`);
+    });
+  return command as unknown as Command;
+}
+
+function startCommand(program: NodeJS.Process): Command {
+  const command = new Command('start')
+    .description('run the agent until it is stopped')
+    .addOption(dataOption())
+    .option('--config <file>', `configuration file (default: ${defaultConfig}, if it exists)`)
+    .option('--dummy', 'power and services in memory, everything else real', false)
+    .action(async (options) => {
+      const config = loadConfig(program, options.config);
+      const { start } = await import('./start.ts');
+      program.exitCode = await start({ folder: new DataFolder(options.data), config, dummy: options.dummy });
+    });
+  return command as unknown as Command;
+}
+
+function statusCommand(program: NodeJS.Process): Command {
+  const command = new Command('status')
+    .description('how the agent on this device stands with its controller')
+    .addOption(dataOption())
+    .addOption(
+      new Option('-f, --format <format>', 'output').choices(['simple', 'json'] as const).default('simple'),
+    )
+    .action((options) => {
+      program.stdout.write(showStatus(new DataFolder(options.data), options.format));
+    });
+  return command as unknown as Command;
+}
+
+function configCommand(program: NodeJS.Process): Command {
+  const command = new Command('config').description('the configuration of the agent');
+  command
+    .command('check')
+    .description('read the configuration and say what is wrong with it')
+    .option('--config <file>', `configuration file (default: ${defaultConfig})`)
+    .action((options) => {
+      loadConfig(program, options.config);
+      program.stdout.write('the configuration is valid\n');
+    });
+  command
+    .command('show')
+    .description('print the configuration as the agent uses it')
+    .option('--config <file>', `configuration file (default: ${defaultConfig})`)
+    .addOption(
+      new Option('-f, --format <format>', 'output').choices(['yaml', 'json'] as const).default('yaml'),
+    )
+    .action((options) => {
+      const { version: _version, ...config } = loadConfig(program, options.config);
+      const shown =
+        options.format === 'json' ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config);
+      program.stdout.write(shown);
+    });
+  return command as unknown as Command;
+}
+
+function loadConfig(program: NodeJS.Process, file: string | undefined): AgentConfig {
+  const config = readConfig({
+    schema: AgentConfigFile,
+    file: file ?? defaultConfig,
+    mustExist: file !== undefined,
+    prefix: envPrefix,
+    env: program.env,
+    notConfig: [`${envPrefix}_DATA`, `${envPrefix}_TOKEN`],
+  });
+  return { ...config, version };
+}
+
+function checkName(name: string): string {
+  const outcome = DeviceName.safeParse(name);
+  if (outcome.success) return outcome.data;
+  throw new CommandError(
+    `${name} cannot be the name of a device (${outcome.error.issues[0]?.message}): choose one with --name`,
+    exitCodes.usage,
+  );
+}
+
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  throw new CommandError(`${url} is not an http or https address`, exitCodes.usage);
+}
+
+/** Says what went wrong on stderr; returns the exit code. */
+function tell(program: NodeJS.Process, error: unknown): number {
+  // Commander has told its own errors already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  const isForeseen =
+    error instanceof CommandError || error instanceof ConfigError || error instanceof AppError;
+  const shown =
+    error instanceof Error ? (isForeseen ? error.message : (error.stack ?? error.message)) : String(error);
+  program.stderr.write(`muster-agent: ${shown}\n`);
+  return error instanceof CommandError ? error.exitCode : exitCodes.failed;
+}
