@@ -131,7 +131,9 @@ export const RunRequest = z.strictObject({
   payload: z
     .union([z.record(z.string(), z.unknown()), z.string().max(1_000_000)])
     .optional()
-    .describe('parameters of the task type, as an object or as JSON text'),
+    .describe(
+      'parameters of the task type, as an object or as JSON text; the OpenAPI document has TYPE_parameters for each',
+    ),
   scheduled_at: z.iso.datetime({ offset: true }).optional().describe('defer until then'),
   schedule: z.string().optional(),
   expires_in_seconds: z.int().min(1).max(31_536_000).optional().describe('bound on waiting, from activation'),
