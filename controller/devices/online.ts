@@ -12,6 +12,8 @@ export interface HeldTask {
   state: 'offered' | 'started';
   /** Monotonic time of the offer. */
   since: number;
+  /** As the order says; null once it is started. */
+  expiresAt: Instant | null;
 }
 
 /** A link whose device is authenticated. The fields below `held` are meaningful from its committed hello on. */

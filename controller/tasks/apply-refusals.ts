@@ -1,5 +1,6 @@
 import type { Instant } from '../../shared/clock.ts';
 import { passingRefusals, type TaskRefused } from '../../shared/protocol/task.ts';
+import { closeCodes } from '../../shared/protocol/version.ts';
 import type { HeldTask, OnlineLink } from '../devices/online.ts';
 import type { StoreTables } from '../store/store.ts';
 import type { Changes } from './changes.ts';
@@ -10,11 +11,15 @@ export interface Refusal {
   refusal: TaskRefused;
 }
 
-export interface PauseTimes {
+export interface RefusalTimes {
+  now: Instant;
   monotonic: number;
   lanePauseMs: number;
   diskFullPauseMs: number;
 }
+
+/** A device may find an order expired that expires within this. */
+const clockToleranceMs = 5_000;
 
 const isPassing = (reason: string): boolean => (passingRefusals as readonly string[]).includes(reason);
 
@@ -23,7 +28,7 @@ export async function applyRefusals(
   tables: StoreTables,
   refusals: Refusal[],
   changes: Changes,
-  times: PauseTimes & { now: Instant },
+  times: RefusalTimes,
 ): Promise<void> {
   const asked = refusals.filter(({ link, refusal }) => link.held?.get(refusal.code)?.state === 'offered');
   if (asked.length === 0) return;
@@ -61,7 +66,7 @@ export async function applyRefusals(
   });
 }
 
-function release(link: OnlineLink, { code, reason }: TaskRefused, times: PauseTimes): void {
+function release(link: OnlineLink, { code, reason }: TaskRefused, times: RefusalTimes): void {
   const held: HeldTask | undefined = link.held?.get(code);
   if (held === undefined) return;
   link.held?.delete(code);
@@ -69,4 +74,8 @@ function release(link: OnlineLink, { code, reason }: TaskRefused, times: PauseTi
   const pauseMs = reason === 'disk_full' ? times.diskFullPauseMs : times.lanePauseMs;
   link.pausedUntil ??= new Map();
   link.pausedUntil.set(held.lane, times.monotonic + pauseMs);
+  if (reason === 'expired' && held.expiresAt !== null && held.expiresAt > times.now + clockToleranceMs) {
+    // It learned our clock with its welcome, and one of the clocks jumped since: it has to learn it again.
+    link.close(closeCodes.goingAway, 'the clocks differ: connect again to learn the time');
+  }
 }

@@ -191,7 +191,7 @@ function hold(link: OnlineLink, move: TaskMove | undefined, code: string, since:
   else if (move) {
     const { id, lane, type, runId } = move;
     link.held ??= new Map();
-    link.held.set(code, { id, lane, type, runId, state: 'started', since });
+    link.held.set(code, { id, lane, type, runId, state: 'started', since, expiresAt: null });
   }
 }
 

@@ -71,7 +71,8 @@ export class Deadlines {
   async #confirmShutdowns(): Promise<TaskMove[]> {
     const { store, clock, online, settings } = this.#parts;
     const now = clock.now();
-    const candidates = await store.tasks.poweringOff(now - settings.shutdownAbsenceMs);
+    // Every one of them: how long the device is away is told by durations, which no jump of the wall clock can stretch.
+    const candidates = await store.tasks.poweringOff(Number.MAX_SAFE_INTEGER);
     const proven = candidates.flatMap((task) => {
       const absence = online.absence(task.deviceId);
       if (absence === undefined) return [];

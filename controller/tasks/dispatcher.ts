@@ -5,6 +5,7 @@ import { lanes } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { OnlineDevices, OnlineLink } from '../devices/online.ts';
 import type { Store } from '../store/store.ts';
+import type { OfferableTask } from '../store/tasks.ts';
 import { chooseOffers, freeSlots, holdsLoner, type RolloutSlots } from './choose.ts';
 import { Deadlines } from './deadlines.ts';
 import { OfferSigner } from './offer-signer.ts';
@@ -40,8 +41,10 @@ export class Dispatcher {
   readonly #wakeUp = new WakeUp();
   #woken = new Set<string>();
   #pollDue = true;
-  /** Open rollouts as of the last look; their tasks need a look at all devices when one of them ends. */
+  /** Open rollouts as of the last look: when a task of one ends, others may go on any device. */
   #rolloutRuns: ReadonlySet<string> = new Set();
+  /** Runs that turned out to have no limits, since the last poll: they need no look at the rollouts. */
+  readonly #unlimitedRuns = new Set<string>();
   offersSent = 0;
 
   constructor(parts: DispatcherParts) {
@@ -100,45 +103,80 @@ export class Dispatcher {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { clock, bus, online } = this.#parts;
+    const { store, bus, online } = this.#parts;
     const isPoll = this.#pollDue;
     this.#pollDue = false;
     const woken = this.#woken;
     this.#woken = new Set();
 
-    let planned = await this.#rollouts.plan(clock.now());
+    if (isPoll) this.#unlimitedRuns.clear();
+    let slots: RolloutSlots = isPoll || this.#rolloutRuns.size > 0 ? await this.#plan() : new Map();
     if (isPoll && !signal.aborted) {
       this.#giveUpUnanswered();
-      const moves = await this.#deadlines.pass(heldRuns(planned.slots));
-      if (moves.activated.length + moves.ended.length > 0 || planned.stopped) bus.publish('events', {});
-      if (moves.ended.length > 0 && planned.slots.size > 0) planned = await this.#rollouts.plan(clock.now());
+      const { activated, ended } = await this.#deadlines.pass(heldRuns(slots));
+      if (activated.length + ended.length > 0) bus.publish('events', {});
+      if (ended.length > 0 && slots.size > 0) slots = await this.#plan();
     }
-    this.#rolloutRuns = new Set(planned.slots.keys());
 
     if (online.size === 0 || signal.aborted) return;
-    const deviceIds = isPoll ? await this.#parts.store.tasks.devicesWithPending() : [...woken];
+    const deviceIds = isPoll ? await store.tasks.devicesWithPending() : [...woken];
     let links = deviceIds.flatMap((id) => online.get(id) ?? []);
-    while (links.length > 0 && !signal.aborted) links = await this.#offer(links, planned.slots);
+    while (links.length > 0 && !signal.aborted) links = await this.#offer(links, slots);
+  }
+
+  async #plan(): Promise<RolloutSlots> {
+    const { slots, stopped } = await this.#rollouts.plan(this.#parts.clock.now());
+    this.#rolloutRuns = new Set(slots.keys());
+    if (stopped) this.#parts.bus.publish('events', {});
+    return slots;
   }
 
   /** Offers to these devices what they can take; returns those to look at again, because a rollout's limit stood before other work. */
   async #offer(links: OnlineLink[], slots: RolloutSlots): Promise<OnlineLink[]> {
     const { store, clock, online } = this.#parts;
-    const monotonic = clock.monotonic();
-    const wants = links.flatMap((link) => wantsOf(link, monotonic));
+    const now = clock.monotonic();
+    const wants = links.flatMap((link) => wantsOf(link, now));
     if (wants.length === 0) return [];
     const heads = await store.tasks.heads(wants, clock.now(), heldRuns(slots));
+    if (heads.length === 0) return [];
+    await this.#learnRollouts(heads, slots);
     await this.#signer.reserve(heads.length);
 
     const { chosen, heldBack } = chooseOffers(heads, (id) => online.get(id), slots, clock.monotonic());
     for (const { link, task } of chosen) {
-      const { id, lane, type, runId } = task;
+      const { id, lane, type, runId, expiresAt } = task;
       link.held ??= new Map();
-      link.held.set(task.code, { id, lane, type, runId, state: 'offered', since: clock.monotonic() });
+      link.held.set(task.code, {
+        id,
+        lane,
+        type,
+        runId,
+        expiresAt,
+        state: 'offered',
+        since: clock.monotonic(),
+      });
       link.send(this.#signer.sign(task));
       this.offersSent += 1;
     }
     return [...heldBack].flatMap((id) => online.get(id) ?? []);
+  }
+
+  /**
+   * A run that was made after the rollouts were read may have limits. Limits are committed with the tasks, so reading the rollouts
+   * after the tasks finds them.
+   */
+  async #learnRollouts(heads: OfferableTask[], slots: RolloutSlots): Promise<void> {
+    const unknown = new Set<string>();
+    for (const { runId } of heads) {
+      if (runId !== null && !slots.has(runId) && !this.#unlimitedRuns.has(runId)) unknown.add(runId);
+    }
+    if (unknown.size === 0) return;
+    const planned = await this.#plan();
+    for (const runId of unknown) {
+      const found = planned.get(runId);
+      if (found === undefined) this.#unlimitedRuns.add(runId);
+      else slots.set(runId, found);
+    }
   }
 
   #giveUpUnanswered(): void {

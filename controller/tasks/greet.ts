@@ -269,5 +269,6 @@ function hold(link: OnlineLink, task: TaskRow, since: number): void {
     runId: task.runId,
     state: 'started',
     since,
+    expiresAt: null,
   });
 }

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Random } from '../clock.ts';
 
 /** The machine's own time. */
@@ -8,7 +8,9 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     try {
-      await sleep(ms, undefined, signal ? { signal } : {});
+      // 0 is one turn of the event loop: a timer would make it a millisecond.
+      if (ms <= 0) await turn(undefined, signal ? { signal } : {});
+      else await sleep(ms, undefined, signal ? { signal } : {});
     } catch (error) {
       signal?.throwIfAborted(); // the timer wraps the reason into an AbortError of its own
       throw error;
