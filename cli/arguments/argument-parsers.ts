@@ -26,9 +26,11 @@ export function durationMs(text: string): number {
   throw new InvalidArgumentError('expected a duration such as 45s, 30m, 2h, 3d or 1w');
 }
 
-/** `30d` as seconds, `never` as null. */
-export const expirySeconds = (text: string): number | null =>
-  text.toLowerCase() === 'never' ? null : Math.ceil(durationMs(text) / 1000);
+/** `30d` as seconds. Commander takes null for "no value", so never stays a word until `orNull`. */
+export const expirySeconds = (text: string): number | 'never' =>
+  text.toLowerCase() === 'never' ? 'never' : Math.ceil(durationMs(text) / 1000);
+
+export const orNull = (seconds: number | 'never'): number | null => (seconds === 'never' ? null : seconds);
 
 export const wholeNumber =
   (min: number, max: number) =>

@@ -59,5 +59,5 @@ function offsetOf(timestamp: string, zone: string): string {
     new Date(timestamp),
   );
   const offset = parts.find(({ type }) => type === 'timeZoneName')?.value.replace('GMT', '') ?? '';
-  return offset === '' ? 'Z' : offset;
+  return offset === '' || offset === '+00:00' ? 'Z' : offset;
 }

@@ -104,7 +104,7 @@ export class FakeController implements AsyncDisposable {
   }
 
   breakStreams(): void {
-    for (const stream of this.#streams) stream.destroy();
+    for (const stream of this.#streams) stream.end();
   }
 
   async close(): Promise<void> {

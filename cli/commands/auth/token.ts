@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { AccessToken } from '../../../shared/api/access.ts';
-import { expirySeconds, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { expirySeconds, oneOf, orNull, wholeNumber } from '../../arguments/argument-parsers.ts';
 import type { Open } from '../../environment.ts';
 import { showSecret } from '../../output/secret.ts';
 import { accessTokenView } from '../../views/access.ts';
@@ -45,7 +45,7 @@ function addCreate(token: Command, open: Open): void {
       const created = await client.access.createToken({
         name,
         scope,
-        expires_in_seconds: expiresIn === undefined ? defaultExpirySeconds : expiresIn,
+        expires_in_seconds: orNull(expiresIn ?? defaultExpirySeconds),
       });
       showSecret<AccessToken>(output, created, accessTokenView);
     });

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { EnrolmentToken } from '../../../shared/api/access.ts';
-import { expirySeconds, label, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { expirySeconds, label, orNull, wholeNumber } from '../../arguments/argument-parsers.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
 import { showSecret } from '../../output/secret.ts';
@@ -23,7 +23,7 @@ export function addEnrolmentTokenCreate(group: Command, open: Open): void {
       const created = await client.access.createEnrolmentToken({
         name,
         max_uses: options.unlimited ? null : (options.uses ?? 1),
-        expires_in_seconds: options.expiresIn === undefined ? 86_400 : options.expiresIn,
+        expires_in_seconds: orNull(options.expiresIn ?? 86_400),
         auto_approve: options.autoApprove,
         labels: options.label ?? {},
       });

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { FakeController } from '../testing/fake-controller.ts';
+import { runMuster } from '../testing/run-muster.ts';
+
+const route = 'POST /api/v1/organizations/default/enrolment-tokens';
+const created = {
+  name: 'branch',
+  token_prefix: 'abc',
+  uses: 0,
+  max_uses: 5,
+  auto_approve: false,
+  labels: {},
+  expires_at: null,
+  created_at: '2026-01-01T00:00:00.000Z',
+  is_expired: false,
+  is_revoked: false,
+  token: 'ticket-text',
+};
+
+test('prints the token alone on stdout, so that it can be piped', async () => {
+  await using controller = await FakeController.start();
+  controller.on(route, { body: created });
+  const args = [
+    'enrolment-token',
+    'create',
+    'branch',
+    '--uses',
+    '5',
+    '--expires-in',
+    'never',
+    '--label',
+    'site=x',
+  ];
+  const { exitCode, stdout, stderr } = await runMuster(args, { url: controller.url });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'ticket-text\n' });
+  expect(stderr).toContain('shown only now');
+  expect(controller.seen[0]?.body).toEqual({
+    name: 'branch',
+    max_uses: 5,
+    expires_in_seconds: null,
+    auto_approve: false,
+    labels: { site: 'x' },
+  });
+});
