@@ -1,8 +1,16 @@
 import type { Instant } from '../../shared/clock.ts';
 import type { Role } from '../../shared/api/common.ts';
-import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { Db } from './dialect.ts';
+import {
+  enrolmentTokenByHash,
+  enrolmentTokens,
+  insertEnrolmentToken,
+  revokeEnrolmentToken,
+  useEnrolmentToken,
+} from './enrolment-tokens.ts';
+import { idempotentAnswer, keepIdempotentAnswer, pruneIdempotentAnswers } from './idempotent-answers.ts';
+import { orNameTaken } from './name-taken.ts';
 
 export interface OrganizationRow {
   id: string;
@@ -120,8 +128,10 @@ export class SqlAccessStore implements AccessStore {
 
   async insertOrganization(row: OrganizationRow): Promise<void> {
     const values = { id: row.id, name: row.name, display_name: row.displayName, created_at: row.createdAt };
-    await this.#unique(`Organization ${row.name} exists already`, () =>
-      this.#db.kysely.insertInto('organizations').values(values).execute(),
+    await orNameTaken(
+      this.#db,
+      () => `Organization ${row.name} exists already`,
+      () => this.#db.kysely.insertInto('organizations').values(values).execute(),
     );
   }
 
@@ -140,8 +150,10 @@ export class SqlAccessStore implements AccessStore {
   async insertAccount(row: AccountRow): Promise<void> {
     const { organizationId, createdAt, ...rest } = row;
     const values = { ...rest, organization_id: organizationId, created_at: createdAt };
-    await this.#unique(`Account ${row.email} exists already`, () =>
-      this.#db.kysely.insertInto('accounts').values(values).execute(),
+    await orNameTaken(
+      this.#db,
+      () => `Account ${row.email} exists already`,
+      () => this.#db.kysely.insertInto('accounts').values(values).execute(),
     );
   }
 
@@ -159,8 +171,10 @@ export class SqlAccessStore implements AccessStore {
       revoked_at: row.revokedAt,
       last_used_at: row.lastUsedAt,
     };
-    await this.#unique(`An access token named ${row.name} exists already`, () =>
-      this.#db.kysely.insertInto('access_tokens').values(values).execute(),
+    await orNameTaken(
+      this.#db,
+      () => `An access token named ${row.name} exists already`,
+      () => this.#db.kysely.insertInto('access_tokens').values(values).execute(),
     );
   }
 
@@ -215,112 +229,20 @@ export class SqlAccessStore implements AccessStore {
     return numUpdatedRows > 0n;
   }
 
-  async insertEnrolmentToken(row: EnrolmentTokenRow): Promise<void> {
-    const values = {
-      id: row.id,
-      organization_id: row.organizationId,
-      name: row.name,
-      prefix: row.prefix,
-      hash: row.hash,
-      uses: row.uses,
-      max_uses: row.maxUses,
-      auto_approve: row.autoApprove ? (1 as const) : (0 as const),
-      labels: JSON.stringify(row.labels),
-      created_at: row.createdAt,
-      expires_at: row.expiresAt,
-      revoked_at: row.revokedAt,
-    };
-    await this.#unique(`An enrolment token named ${row.name} exists already`, () =>
-      this.#db.kysely.insertInto('enrolment_tokens').values(values).execute(),
-    );
-  }
+  insertEnrolmentToken: AccessStore['insertEnrolmentToken'] = (row) => insertEnrolmentToken(this.#db, row);
+  enrolmentTokenByHash: AccessStore['enrolmentTokenByHash'] = (hash) => enrolmentTokenByHash(this.#db, hash);
+  useEnrolmentToken: AccessStore['useEnrolmentToken'] = (id, now) => useEnrolmentToken(this.#db, id, now);
+  enrolmentTokens: AccessStore['enrolmentTokens'] = (organizationId, paging) =>
+    enrolmentTokens(this.#db, organizationId, paging);
+  revokeEnrolmentToken: AccessStore['revokeEnrolmentToken'] = (organizationId, name, now) =>
+    revokeEnrolmentToken(this.#db, organizationId, name, now);
 
-  async enrolmentTokenByHash(hash: string): Promise<EnrolmentTokenRow | undefined> {
-    const row = await this.#db.kysely
-      .selectFrom('enrolment_tokens')
-      .select(enrolmentTokenColumns)
-      .where('hash', '=', hash)
-      .executeTakeFirst();
-    return row && enrolmentToken(row);
-  }
-
-  async useEnrolmentToken(id: string, now: Instant): Promise<boolean> {
-    const { numUpdatedRows } = await this.#db.kysely
-      .updateTable('enrolment_tokens')
-      .set((token) => ({ uses: token('uses', '+', 1) }))
-      .where('id', '=', id)
-      .where('revoked_at', 'is', null)
-      .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', now)]))
-      .where((is) => is.or([is('max_uses', 'is', null), is('uses', '<', is.ref('max_uses'))]))
-      .executeTakeFirst();
-    return numUpdatedRows > 0n;
-  }
-
-  async enrolmentTokens(organizationId: string, paging: Paging): Promise<PageOf<EnrolmentTokenRow>> {
-    const matching = this.#db.kysely
-      .selectFrom('enrolment_tokens')
-      .where('organization_id', '=', organizationId);
-    const { total } = await matching
-      .select((the) => the.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const rows = await matching
-      .select(enrolmentTokenColumns)
-      .orderBy('created_at', 'desc')
-      .orderBy('name')
-      .limit(paging.perPage)
-      .offset((paging.page - 1) * paging.perPage)
-      .execute();
-    return { items: rows.map(enrolmentToken), total };
-  }
-
-  async revokeEnrolmentToken(organizationId: string, name: string, now: Instant): Promise<boolean> {
-    const { numUpdatedRows } = await this.#db.kysely
-      .updateTable('enrolment_tokens')
-      .set({ revoked_at: now })
-      .where('organization_id', '=', organizationId)
-      .where('name', '=', name)
-      .where('revoked_at', 'is', null)
-      .executeTakeFirst();
-    return numUpdatedRows > 0n;
-  }
-
-  async idempotentAnswer(accountId: string, key: string): Promise<IdempotentAnswer | undefined> {
-    return this.#db.kysely
-      .selectFrom('idempotent_answers')
-      .select(['account_id as accountId', 'key', 'request_digest as requestDigest', 'status', 'body'])
-      .select('created_at as createdAt')
-      .where('account_id', '=', accountId)
-      .where('key', '=', key)
-      .executeTakeFirst();
-  }
-
-  async keepIdempotentAnswer(answer: IdempotentAnswer): Promise<void> {
-    const { accountId, requestDigest, createdAt, ...rest } = answer;
-    const values = { ...rest, account_id: accountId, request_digest: requestDigest, created_at: createdAt };
-    try {
-      await this.#db.kysely.insertInto('idempotent_answers').values(values).execute();
-    } catch (cause) {
-      if (this.#db.dialect.uniqueViolation(cause) === undefined) throw cause;
-      throw new AppError('conflict', `Idempotency-Key ${answer.key} has an answer already`, { cause });
-    }
-  }
-
-  async pruneIdempotentAnswers(before: Instant): Promise<number> {
-    const { numDeletedRows } = await this.#db.kysely
-      .deleteFrom('idempotent_answers')
-      .where('created_at', '<', before)
-      .executeTakeFirst();
-    return Number(numDeletedRows);
-  }
-
-  async #unique(message: string, insert: () => Promise<unknown>): Promise<void> {
-    try {
-      await insert();
-    } catch (cause) {
-      if (this.#db.dialect.uniqueViolation(cause) === undefined) throw cause;
-      throw new AppError('name_taken', message, { cause });
-    }
-  }
+  idempotentAnswer: AccessStore['idempotentAnswer'] = (accountId, key) =>
+    idempotentAnswer(this.#db, accountId, key);
+  keepIdempotentAnswer: AccessStore['keepIdempotentAnswer'] = (answer) =>
+    keepIdempotentAnswer(this.#db, answer);
+  pruneIdempotentAnswers: AccessStore['pruneIdempotentAnswers'] = (before) =>
+    pruneIdempotentAnswers(this.#db, before);
 }
 
 const organizationColumns = ['id', 'name', 'display_name as displayName', 'created_at as createdAt'] as const;
@@ -338,29 +260,3 @@ const accessTokenColumns = [
   'revoked_at as revokedAt',
   'last_used_at as lastUsedAt',
 ] as const;
-
-const enrolmentTokenColumns = [
-  'id',
-  'organization_id as organizationId',
-  'name',
-  'prefix',
-  'hash',
-  'uses',
-  'max_uses as maxUses',
-  'auto_approve as autoApprove',
-  'labels',
-  'created_at as createdAt',
-  'expires_at as expiresAt',
-  'revoked_at as revokedAt',
-] as const;
-
-type StoredEnrolmentToken = Omit<EnrolmentTokenRow, 'autoApprove' | 'labels'> & {
-  autoApprove: number;
-  labels: string;
-};
-
-const enrolmentToken = (row: StoredEnrolmentToken): EnrolmentTokenRow => ({
-  ...row,
-  autoApprove: row.autoApprove === 1,
-  labels: JSON.parse(row.labels),
-});

@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
 import type { Instant } from '../../shared/clock.ts';
-import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { Lane } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
 import { advance, deviceStores, saveHellos } from './device-stores.ts';
+import { briefDevices, listDevices, readDevices } from './device-reads.ts';
 import { type Db, all, atomically } from './dialect.ts';
+import { orNameTaken } from './name-taken.ts';
 
 export interface NewDevice {
   id: string;
@@ -138,59 +139,39 @@ export class SqlDeviceStore implements DeviceStore {
       created_at: device.createdAt,
       updated_at: device.createdAt,
     };
-    await this.#unique(device.name, () => this.#db.kysely.insertInto('devices').values(values).execute());
+    await orNameTaken(this.#db, inUse(device.name), () =>
+      this.#db.kysely.insertInto('devices').values(values).execute(),
+    );
   }
 
   async get(id: string): Promise<DeviceRow | undefined> {
-    const [row] = await this.#read(sql`d.id = ${id}`);
+    const [row] = await readDevices(this.#db, sql`d.id = ${id}`);
     return row;
   }
 
   async getMany(ids: string[]): Promise<DeviceRow[]> {
-    return this.#read(sql`d.id in ${this.#db.dialect.list(ids)}`);
+    return readDevices(this.#db, sql`d.id in ${this.#db.dialect.list(ids)}`);
   }
 
   async byName(organizationId: string, name: string): Promise<DeviceRow | undefined> {
-    const [row] = await this.#read(sql`d.organization_id = ${organizationId} and d.name = ${name}`);
+    const [row] = await readDevices(
+      this.#db,
+      sql`d.organization_id = ${organizationId} and d.name = ${name}`,
+    );
     return row;
   }
 
   async byPublicKey(publicKey: string): Promise<DeviceRow | undefined> {
-    const [row] = await this.#read(sql`d.public_key = ${publicKey}`);
+    const [row] = await readDevices(this.#db, sql`d.public_key = ${publicKey}`);
     return row;
   }
 
-  async brief(organizationId: string): Promise<DeviceBrief[]> {
-    const rows = await all(
-      this.#db,
-      sql<Omit<DeviceBrief, 'labels' | 'taskTypes'> & { labels: string; taskTypes: string }>`
-        select id, name, status, labels, task_types as "taskTypes", agent_version as "agentVersion"
-        from devices ${this.#db.dialect.indexed('devices_name')}
-        where organization_id = ${organizationId} and removed_at is null
-        order by name`,
-    );
-    // Thousands of devices share a few values: each is parsed once.
-    const taskTypes = remembered<string[]>();
-    const labels = remembered<Labels>();
-    return rows.map((row) => ({ ...row, labels: labels(row.labels), taskTypes: taskTypes(row.taskTypes) }));
+  brief(organizationId: string): Promise<DeviceBrief[]> {
+    return briefDevices(this.#db, organizationId);
   }
 
-  async list(filter: DeviceFilter, paging: Paging): Promise<PageOf<DeviceRow>> {
-    const matching = this.#matching(filter);
-    const [count] = await all(
-      this.#db,
-      sql<{
-        total: number;
-      }>`select count(*) as total from devices as d where d.removed_at is null and ${matching}`,
-    );
-    const order = sql.raw(
-      `${sortColumns[filter.sortBy]} ${filter.descending ? 'desc' : 'asc'} nulls last, d.id`,
-    );
-    const items = await this.#read(sql`
-      ${matching}
-      order by ${order}
-      limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`);
-    return { items, total: count?.total ?? 0 };
+  list(filter: DeviceFilter, paging: Paging): Promise<PageOf<DeviceRow>> {
+    return listDevices(this.#db, filter, paging);
   }
 
   async count(organizationId: string): Promise<number> {
@@ -208,7 +189,7 @@ export class SqlDeviceStore implements DeviceStore {
   }
 
   async rename(id: string, name: string, now: Instant): Promise<void> {
-    await this.#unique(name, () => this.#set(id, sql`name = ${name}, updated_at = ${now}`));
+    await orNameTaken(this.#db, inUse(name), () => this.#set(id, sql`name = ${name}, updated_at = ${now}`));
   }
 
   async setLabels(id: string, labels: Labels, now: Instant): Promise<void> {
@@ -269,74 +250,9 @@ export class SqlDeviceStore implements DeviceStore {
   async #set(id: string, values: RawBuilder<unknown>): Promise<void> {
     await all(this.#db, sql`update devices set ${values} where id = ${id} and removed_at is null`);
   }
-
-  async #read(which: RawBuilder<unknown>): Promise<DeviceRow[]> {
-    const rows = await all(
-      this.#db,
-      sql<StoredDevice>`
-        select ${columns} from devices as d left join device_facts as f on f.device_id = d.id
-        where d.removed_at is null and ${which}`,
-    );
-    return rows.map((row) => ({
-      ...row,
-      labels: JSON.parse(row.labels),
-      taskTypes: JSON.parse(row.taskTypes),
-      slots: JSON.parse(row.slots),
-      facts: row.facts === null ? null : JSON.parse(row.facts),
-    }));
-  }
-
-  #matching(filter: DeviceFilter): RawBuilder<unknown> {
-    const { dialect } = this.#db;
-    const conditions = [sql`d.organization_id = ${filter.organizationId}`];
-    if (filter.ids !== undefined) conditions.push(sql`d.id in ${dialect.list(filter.ids)}`);
-    if (filter.status !== undefined) conditions.push(sql`d.status = ${filter.status}`);
-    for (const [key, value] of Object.entries(filter.labels ?? {})) {
-      conditions.push(sql`${dialect.field(sql`d.labels`, key)} = ${value}`);
-    }
-    return sql.join(conditions, sql` and `);
-  }
-
-  async #unique(name: string, change: () => Promise<unknown>): Promise<void> {
-    try {
-      await change();
-    } catch (cause) {
-      const violation = this.#db.dialect.uniqueViolation(cause);
-      if (violation === undefined) throw cause;
-      const what = violation.includes('public_key') ? 'The key of this device' : `The device name ${name}`;
-      throw new AppError('name_taken', `${what} is in use by another device`, { cause });
-    }
-  }
 }
 
-type StoredDevice = Omit<DeviceRow, 'labels' | 'taskTypes' | 'slots' | 'facts'> & {
-  labels: string;
-  taskTypes: string;
-  slots: string;
-  facts: string | null;
-};
-
-const columns =
-  sql.raw(`d.id, d.organization_id as "organizationId", d.name, d.status, d.public_key as "publicKey",
-  d.labels, d.agent_version as "agentVersion", d.task_types as "taskTypes", d.slots, f.facts,
-  d.facts_digest as "factsDigest", d.boot_id as "bootId", d.instance_id as "instanceId", d.epoch, d.connection,
-  d.store_id as "storeId", d.quarantined_at as "quarantinedAt", d.quarantine_reason as "quarantineReason",
-  d.last_seen_at as "lastSeenAt", d.created_at as "createdAt", d.updated_at as "updatedAt"`);
-
-const sortColumns: Record<DeviceFilter['sortBy'], string> = {
-  name: 'd.name',
-  status: 'd.status',
-  created_at: 'd.created_at',
-  updated_at: 'd.updated_at',
-  heartbeat: 'd.last_seen_at',
-};
-
-/** JSON.parse that parses equal texts once; what it returns is shared and not to be changed. */
-function remembered<Value>(): (text: string) => Value {
-  const known = new Map<string, Value>();
-  return (text) => {
-    const value: Value = known.get(text) ?? JSON.parse(text);
-    known.set(text, value);
-    return value;
-  };
-}
+const inUse = (name: string) => (violation: string) =>
+  violation.includes('public_key')
+    ? 'The key of this device is in use by another device'
+    : `The device name ${name} is in use by another device`;
