@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from './harness/cluster.ts';
+import { lacks } from './harness/not-tested.ts';
 import { programEntry } from './harness/program.ts';
 import { projectRoot } from './harness/source-files.ts';
 import { until } from './harness/until.ts';
@@ -67,7 +68,21 @@ class Tour {
   async everyType(): Promise<void> {
     say('PING: the round trip to every device; then a real ping from one of them');
     await this.muster(['run', 'ping', '--all', '--wait']);
-    await this.muster(['run', 'ping', '--device', 'edge-1', '--host', '127.0.0.1', '--count', '2', '--wait']);
+    const noPing = lacks('ping');
+    if (noPing) process.stdout.write(`   (${noPing}: the ping from the device is left out)\n`);
+    else {
+      await this.muster([
+        'run',
+        'ping',
+        '--device',
+        'edge-1',
+        '--host',
+        '127.0.0.1',
+        '--count',
+        '2',
+        '--wait',
+      ]);
+    }
     say('HEALTH_CHECK: a verdict for each check');
     await this.muster(['run', 'health-check', '--label', 'site=berlin', '--wait']);
     say('SCRIPT: the output arrives as it is written');

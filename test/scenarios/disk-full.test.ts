@@ -2,15 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Cluster } from '../harness/cluster.ts';
+import { notTested } from '../harness/not-tested.ts';
 import { SmallDisk } from '../harness/small-disk.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 using probe = temporaryFolder('disk-probe');
-const unavailable = SmallDisk.unavailable(probe.path);
-if (unavailable !== undefined) {
-  console.error(`\n*** NOT TESTED: what happens when a disk is full. This needs root. ${unavailable} ***\n`);
-}
+const unavailable = notTested(
+  'what happens when a disk is full (this needs root)',
+  SmallDisk.unavailable(probe.path),
+);
 const mib = 1024 * 1024;
 
 let cluster: Cluster;

@@ -133,7 +133,7 @@ test('a slow reader of events resumes where it was, without a gap', async () => 
 test('the agent’s own policy narrows what it accepts, and the task says so', async () => {
   const { writeFileSync } = await import('node:fs');
   const config = join(cluster.folder, 'narrow.yaml');
-  writeFileSync(config, 'task_types: [PING]\n');
+  writeFileSync(config, 'policy: { task_types: [PING] }\n');
   await cluster.join('narrow', { startArguments: ['--config', config] });
   const answer = await cluster.controller.api('POST', '/api/v1/organizations/default/tasks', {
     type: 'SCRIPT',
