@@ -14,10 +14,12 @@ function connect() {
   ];
   const trace = new Trace(scheduler, true);
   const delays = [30, 10, 20];
-  const connection = new Connection('#1', agent, controller, {
-    scheduler,
-    trace,
-    delayMs: () => delays.shift() ?? 10,
+  const connection = new Connection({
+    name: '#1',
+    agent,
+    controller,
+    around: { scheduler, trace, delayMs: () => delays.shift() ?? 10 },
+    sent: () => {},
   });
   return {
     scheduler,
@@ -49,8 +51,8 @@ test('a half-dead link: one side is told, the other hears late frames and then n
   const { scheduler, connection, up, down } = connect();
   for (const text of ['a', 'b', 'c']) connection.agentSocket.send(text);
   connection.cut({
-    agentLearnsAfterMs: 5,
-    controllerLearnsAfterMs: undefined,
+    agentLearns: 5,
+    controllerLearns: 'never',
     upArrive: 2,
     downArrive: 0,
     lateMs: 500,

@@ -21,10 +21,16 @@ export interface Surroundings {
   delayMs: () => number;
 }
 
-/** How a connection ends by a fault. `undefined`: that side is never told and has to find out. */
+/** Told about every frame that a connection takes. */
+export type FrameCounter = (connection: Connection) => void;
+
+/** When a side learns that its connection is over: after so long, after what still arrives, or never: it has to find out. */
+export type Learns = number | 'in order' | 'never';
+
+/** How a connection ends by a fault. */
 export interface Cut {
-  agentLearnsAfterMs: number | undefined;
-  controllerLearnsAfterMs: number | undefined;
+  agentLearns: Learns;
+  controllerLearns: Learns;
   /** How many of the items under way still arrive, per direction. */
   upArrive: number;
   downArrive: number;
@@ -63,8 +69,11 @@ class Channel {
     this.#stalledUntil = Math.max(this.#stalledUntil, this.#around.scheduler.now + ms);
   }
 
-  break(arrive: number): void {
+  /** Nothing more gets in, and only so many of those under way get out; `withEnd`: followed by the end of the connection. */
+  break(arrive: number, withEnd: boolean): void {
+    if (this.#broken) return;
     this.#items = this.#items.slice(0, arrive);
+    if (withEnd) this.push({ kind: 'end' });
     this.#broken = true;
   }
 
@@ -92,16 +101,18 @@ class End implements FrameSocket {
   readonly #name: string;
   readonly #owner: Process;
   readonly #around: Surroundings;
+  readonly #sent: () => void;
   #listener: FrameListener | undefined;
   #closing = false;
   #closed = false;
   out!: Channel;
   in!: Channel;
 
-  constructor(name: string, owner: Process, around: Surroundings) {
+  constructor(name: string, owner: Process, parts: { around: Surroundings; sent: () => void }) {
     this.#name = name;
     this.#owner = owner;
-    this.#around = around;
+    this.#around = parts.around;
+    this.#sent = parts.sent;
   }
 
   get bufferedBytes(): number {
@@ -113,7 +124,9 @@ class End implements FrameSocket {
   }
 
   send(frame: string): void {
-    if (!this.#mute) this.out.push({ kind: 'frame', text: frame });
+    if (this.#mute) return;
+    this.out.push({ kind: 'frame', text: frame });
+    this.#sent();
   }
 
   ping(): void {
@@ -191,10 +204,18 @@ export class Connection {
   readonly #up: Channel;
   readonly #down: Channel;
 
-  constructor(name: string, agent: Process, controller: Process, around: Surroundings) {
+  constructor(parts: {
+    name: string;
+    agent: Process;
+    controller: Process;
+    around: Surroundings;
+    sent: FrameCounter;
+  }) {
+    const { name, agent, controller, around } = parts;
+    const sent = (): void => parts.sent(this);
     this.#around = around;
-    this.#agentEnd = new End(`${agent.name}${name}`, agent, around);
-    this.#controllerEnd = new End(`${controller.name}${name}`, controller, around);
+    this.#agentEnd = new End(`${agent.name}${name}`, agent, { around, sent });
+    this.#controllerEnd = new End(`${controller.name}${name}`, controller, { around, sent });
     this.#up = new Channel(around, (item) => this.#controllerEnd.receive(item));
     this.#down = new Channel(around, (item) => this.#agentEnd.receive(item));
     [this.#agentEnd.out, this.#agentEnd.in] = [this.#up, this.#down];
@@ -219,16 +240,15 @@ export class Connection {
   }
 
   cut(cut: Cut): void {
-    const { scheduler } = this.#around;
-    this.#up.break(cut.upArrive);
-    this.#down.break(cut.downArrive);
+    this.#up.break(cut.upArrive, cut.controllerLearns === 'in order');
+    this.#down.break(cut.downArrive, cut.agentLearns === 'in order');
     this.#up.stall(cut.lateMs);
     this.#down.stall(cut.lateMs);
-    if (cut.agentLearnsAfterMs !== undefined) {
-      scheduler.after(cut.agentLearnsAfterMs, () => this.#agentEnd.end(abnormal, ''));
-    }
-    if (cut.controllerLearnsAfterMs !== undefined) {
-      scheduler.after(cut.controllerLearnsAfterMs, () => this.#controllerEnd.end(abnormal, ''));
-    }
+    this.#tell(this.#agentEnd, cut.agentLearns);
+    this.#tell(this.#controllerEnd, cut.controllerLearns);
+  }
+
+  #tell(end: End, learns: Learns): void {
+    if (typeof learns === 'number') this.#around.scheduler.after(learns, () => end.end(abnormal, ''));
   }
 }

@@ -7,6 +7,7 @@ import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
 import { type CommitSide, type ProcessDatabase, processDatabase } from './crashing-database.ts';
 import { currentExecution, type Handlers, type RecorderParts, recordExecutions } from './executions.ts';
 import type { Ledger, MachineEvent } from './ledger.ts';
+import type { Learns } from './connection.ts';
 import { createMachine } from './machine.ts';
 import type { Network } from './network.ts';
 import { Process, ProcessDied, WallClock } from './process.ts';
@@ -77,8 +78,8 @@ export class DeviceNode {
     this.#boot.die();
     this.#note('went down');
     network.cutAll(this.id, {
-      agentLearnsAfterMs: undefined,
-      controllerLearnsAfterMs: random.chance(0.5) ? random.integer(1, 3_000) : undefined,
+      agentLearns: 'never',
+      controllerLearns: random.pick<Learns>([random.integer(1, 3_000), 'in order', 'never']),
       upArrive: random.pick([0, 1, 100]),
       downArrive: 0,
       lateMs: random.pick([0, 0, 5_000]),
@@ -92,8 +93,8 @@ export class DeviceNode {
     const { random, network } = this.#parts;
     this.#killAgent();
     network.cutAll(this.id, {
-      agentLearnsAfterMs: undefined,
-      controllerLearnsAfterMs: random.integer(1, 500),
+      agentLearns: 'never',
+      controllerLearns: 'in order',
       upArrive: random.pick([0, 1, 2, 100]),
       downArrive: 0,
       lateMs: 0,

@@ -29,6 +29,7 @@ export class Director {
     trace.add('director', 'the faults are over');
     controller.wall.offsetMs = 0;
     controller.calm();
+    network.calm();
     for (const device of devices) {
       device.wall.offsetMs = 0;
       device.calm();
@@ -54,10 +55,15 @@ export class Director {
   }
 
   #harm(action: Exclude<Action, { kind: 'create' | 'cancelTask' | 'cancelRun' }>): void {
-    const { controller, ledger, scheduler } = this.#world;
+    const { controller, ledger, network, scheduler } = this.#world;
     switch (action.kind) {
       case 'cut':
-        for (const connection of this.#connections(action.device)) connection.cut(action.cut);
+        if (action.frames > 0) {
+          network.cutAtFrame(this.#device(action.device).id, action.frames, action.cut);
+        } else network.cutAll(this.#device(action.device).id, action.cut);
+        break;
+      case 'flap':
+        this.#flap(this.#device(action.device).id, action.helloLateMs);
         break;
       case 'stall':
         for (const connection of this.#connections(action.device)) {
@@ -115,8 +121,8 @@ export class Director {
     controller.crash();
     for (const { id } of devices) {
       network.cutAll(id, {
-        agentLearnsAfterMs: 10,
-        controllerLearnsAfterMs: undefined,
+        agentLearns: 'in order',
+        controllerLearns: 'never',
         upArrive: 0,
         downArrive: 100,
         lateMs: 0,
@@ -129,13 +135,20 @@ export class Director {
     const { network, scheduler } = this.#world;
     network.partitioned.add(device.id);
     network.cutAll(device.id, {
-      agentLearnsAfterMs: undefined,
-      controllerLearnsAfterMs: undefined,
+      agentLearns: 'never',
+      controllerLearns: 'never',
       upArrive: 0,
       downArrive: 0,
       lateMs: 0,
     });
     scheduler.after(ms, () => network.partitioned.delete(device.id));
+  }
+
+  #flap(deviceId: string, helloLateMs: number): void {
+    const { network } = this.#world;
+    const broken = { agentLearns: 100, controllerLearns: 'never', upArrive: 100, downArrive: 0 } as const;
+    network.cutAll(deviceId, { ...broken, lateMs: 0 });
+    network.cutAtFrame(deviceId, 1, { ...broken, lateMs: helloLateMs });
   }
 
   #turn(node: { wall: { offsetMs: number } }, { ms, forMs }: { ms: number; forMs: number }): void {

@@ -24,6 +24,8 @@ export class Network {
   readonly #around: Surroundings;
   readonly #server: Server;
   readonly #connections = new Map<string, Connection[]>();
+  /** Cuts that wait for the n-th frame of a device's connections. */
+  readonly #planned = new Map<string, { frames: number; cut: Cut }>();
   #dials = 0;
 
   constructor(around: Surroundings, server: Server) {
@@ -59,6 +61,16 @@ export class Network {
     return open;
   }
 
+  /** Cuts the connection that takes the n-th frame from now, either way, with that frame under way. */
+  cutAtFrame(deviceId: string, frames: number, cut: Cut): void {
+    this.#planned.set(deviceId, { frames, cut });
+  }
+
+  /** Whatever was planned will not happen. */
+  calm(): void {
+    this.#planned.clear();
+  }
+
   cutAll(deviceId: string, cut: Cut): void {
     for (const connection of this.open(deviceId)) connection.cut(cut);
   }
@@ -68,11 +80,27 @@ export class Network {
     if (this.partitioned.has(deviceId) || !server?.alive) throw new Error('the controller cannot be reached');
     this.#server.admit(deviceId);
     this.#dials += 1;
-    const connection = new Connection(`#${this.#dials}`, process, server, this.#around);
+    const connection = new Connection({
+      name: `#${this.#dials}`,
+      agent: process,
+      controller: server,
+      around: this.#around,
+      sent: (one) => this.#sent(deviceId, one),
+    });
     this.#connections.set(deviceId, [...this.open(deviceId), connection]);
     this.#around.trace.add(process.name, `link #${this.#dials} opens`);
     this.#server.openLink(deviceId, connection.controllerSocket);
     return connection;
+  }
+
+  #sent(deviceId: string, connection: Connection): void {
+    const planned = this.#planned.get(deviceId);
+    if (!planned) return;
+    planned.frames -= 1;
+    if (planned.frames > 0) return;
+    this.#planned.delete(deviceId);
+    this.#around.trace.add('network', `cuts ${deviceId}`);
+    connection.cut(planned.cut);
   }
 }
 

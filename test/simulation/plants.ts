@@ -1,6 +1,6 @@
 import type { Handler } from '../../agent/handlers/handler.ts';
 import type { Store } from '../../controller/store/store.ts';
-import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
 import type { Handlers } from './executions.ts';
 
@@ -60,7 +60,7 @@ export const plants: Record<string, Plant> = {
             queueMicrotask(() => deliver?.(JSON.stringify({ type: 'task.start', codes })));
         },
         listen: (listener) => {
-          deliver = listener.frame;
+          deliver = (text) => listener.frame(text);
           socket.listen(listener);
         },
       };
@@ -72,29 +72,26 @@ export const plants: Record<string, Plant> = {
       let connection = 0;
       return (_deviceId, socket, open) => {
         // Opened only when hello arrives, with numbers that make every hello the newest.
-        let inner: ((text: string) => void) | undefined;
-        let closed: ((code: number, reason: string) => void) | undefined;
-        let alive: (() => void) | undefined;
+        let inner: FrameListener | undefined;
         socket.listen({
           frame: (text) => {
             const frame = JSON.parse(text) as Frame;
             if (frame.type !== 'hello') {
-              inner?.(text);
+              inner?.frame(text);
               return;
             }
             open({
               ...passing(socket),
               listen: (listener) => {
-                ({ frame: inner, closed, alive } = listener);
+                inner = listener;
               },
             });
             connection += 1;
-            inner?.(
-              JSON.stringify({ ...frame, connection, epoch: 1_000_000 + connection, lastSeq: 1_000_000_000 }),
-            );
+            const newest = { connection, epoch: 1_000_000 + connection, lastSeq: 1_000_000_000 };
+            inner?.frame(JSON.stringify({ ...frame, ...newest }));
           },
-          alive: () => alive?.(),
-          closed: (code, reason) => closed?.(code, reason),
+          alive: () => inner?.alive(),
+          closed: (code, reason) => inner?.closed(code, reason),
         });
       };
     },

@@ -1,5 +1,5 @@
 import type { RunRequest } from '../../shared/api/tasks.ts';
-import type { Cut } from './connection.ts';
+import type { Cut, Learns } from './connection.ts';
 import type { CommitSide } from './crashing-database.ts';
 import type { SeededRandom } from './random.ts';
 import { drawRequest } from './requests.ts';
@@ -16,7 +16,10 @@ export type Action =
   | { kind: 'create'; request: RunRequest; inMs: number | undefined }
   | { kind: 'cancelTask'; which: number; request: boolean }
   | { kind: 'cancelRun'; which: number; request: boolean }
-  | { kind: 'cut'; device: number; cut: Cut }
+  /** `frames` 0: now; else when the n-th frame from now is sent. */
+  | { kind: 'cut'; device: number; frames: number; cut: Cut }
+  /** Cut, and cut again as soon as the next hello is under way: it arrives late, perhaps after the one that follows it. */
+  | { kind: 'flap'; device: number; helloLateMs: number }
   | { kind: 'stall'; device: number; direction: 'up' | 'down'; ms: number }
   | { kind: 'partition'; device: number; ms: number }
   | { kind: 'crashController'; crash: Crash }
@@ -41,7 +44,8 @@ const weights: Record<Action['kind'], number> = {
   create: 34,
   cancelTask: 14,
   cancelRun: 2,
-  cut: 14,
+  cut: 12,
+  flap: 6,
   stall: 6,
   partition: 3,
   crashController: 8,
@@ -108,7 +112,14 @@ function drawAction(
     case 'cancelRun':
       return { kind, which: random.fraction(), request: random.chance(0.5) };
     case 'cut':
-      return { kind, device, cut: drawCut(random) };
+      return {
+        kind,
+        device,
+        frames: random.chance(0.3) ? 0 : random.integer(1, 8),
+        cut: drawCut(random),
+      };
+    case 'flap':
+      return { kind, device, helloLateMs: drawSpan(random, 40_000) };
     case 'stall':
       return { kind, device, direction: random.pick(['up', 'down']), ms: drawSpan(random, 90_000) };
     case 'partition':
@@ -147,10 +158,10 @@ function drawCrash(random: SeededRandom): Crash {
 /** Both sides learn of it, or only one, or none: a half-dead link. */
 function drawCut(random: SeededRandom): Cut {
   const learns = random.weighted({ both: 4, agent: 4, controller: 2, neither: 1 });
-  const delayMs = (): number => drawSpan(random, 20_000);
+  const when = (): Learns => (random.chance(0.3) ? 'in order' : drawSpan(random, 20_000));
   return {
-    agentLearnsAfterMs: learns === 'both' || learns === 'agent' ? delayMs() : undefined,
-    controllerLearnsAfterMs: learns === 'both' || learns === 'controller' ? delayMs() : undefined,
+    agentLearns: learns === 'both' || learns === 'agent' ? when() : 'never',
+    controllerLearns: learns === 'both' || learns === 'controller' ? when() : 'never',
     upArrive: random.pick([0, 0, 1, 2, 3, 100]),
     downArrive: random.pick([0, 0, 1, 2, 3, 100]),
     lateMs: random.chance(0.5) ? 0 : drawSpan(random, 20_000),
