@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../shared/errors.ts';
 import type { EventFilter } from '../store/events.ts';
 import { bearerOf } from './guard.ts';
@@ -32,12 +33,10 @@ export class EventStreams {
       });
     }
     // Known before the head is sent: whatever happens once the reader sees the stream open is in it.
-    const { oldest, newest } = await store.events.range();
-    // A cursor from the future was given by a database that is no more; what it stood for is not known here.
-    const from = Math.min(after ?? newest, newest);
+    const from = after ?? (await store.events.range()).newest;
     const ended = new AbortController();
     const response = startResponse(call, from);
-    if (after !== undefined && after > newest) response.write(sseText({ kind: 'reset', oldest }));
+    if (response.destroyed) return;
     response.once('close', () => ended.abort());
     this.#open.add(ended);
     try {
@@ -67,9 +66,12 @@ export class EventStreams {
     items: ReturnType<ApiParts['core']['events']['subscribe']>,
     ended: AbortController,
   ): Promise<void> {
+    let written = 0;
     for await (const item of items) {
       if (ended.signal.aborted) return;
       if (!response.write(sseText(item))) await this.#drained(response, ended);
+      // Store and socket both answer at once as long as they can: without this a long replay would hold up everybody else.
+      if (++written % eventsPerTurn === 0) await nextTurn();
     }
   }
 
@@ -118,6 +120,9 @@ export class EventStreams {
     );
   }
 }
+
+/** About two milliseconds of work. */
+const eventsPerTurn = 256;
 
 /** Time for the last words to leave. */
 const goodbyeMs = 1_000;
