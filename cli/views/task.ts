@@ -2,6 +2,7 @@ import type { Task } from '../../shared/api/tasks.ts';
 import { formatDuration } from '../../shared/time.ts';
 import { painted } from '../output/view.ts';
 import type { View } from '../output/view.ts';
+import { resultText, verdictsOf } from './result.ts';
 
 export const taskView: View<Task> = {
   noun: 'tasks',
@@ -19,7 +20,7 @@ export const taskView: View<Task> = {
     ['Task', task.task],
     ['Type', task.type],
     ['Status', painted(paint.state(task.status))],
-    ['Progress', task.progress === null ? '' : `${task.progress} %`],
+    ['Progress', task.progress === null || task.completed_at !== null ? '' : `${task.progress} %`],
     ['Device', task.device_name],
     ['Organization', task.organization],
     ['Run', task.run],
@@ -59,19 +60,16 @@ export const taskOutcomeView: View<Task> = {
 /** A health check’s verdicts one by one; any other result as it came. */
 function resultFields({ type, result }: Task): [string, string][] {
   if (result === null) return [];
-  const verdicts = type === 'HEALTH_CHECK' && Array.isArray(result.checks) ? result.checks : undefined;
-  if (verdicts === undefined) return [['Result', JSON.stringify(result)]];
-  return verdicts.map(({ name, verdict, message }: Record<string, unknown>) => [
-    'Check',
-    `${String(verdict)}  ${String(name)}: ${String(message)}`,
-  ]);
+  const verdicts = type === 'HEALTH_CHECK' ? verdictsOf(result) : [];
+  if (verdicts.length === 0) return [['Result', JSON.stringify(result)]];
+  return verdicts.map(({ name, verdict, message }) => ['Check', `${verdict}  ${name}: ${message}`]);
 }
 
 /** What is worth saying about a task in one line. */
 export function messageOf(task: Task): string {
   if (task.error_message !== null) return task.error_message;
   if (task.message !== null) return task.message;
-  return task.error_code ?? '';
+  return task.error_code ?? resultText(task);
 }
 
 function took({ started_at, completed_at }: Task): string {
