@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { KeyPair } from '../../shared/node/keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
-import { lanes } from '../../shared/task-types/task-type.ts';
+import { type Lane, lanes } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { OnlineDevices, OnlineLink } from '../devices/online.ts';
 import type { Store } from '../store/store.ts';
@@ -195,17 +195,24 @@ export class Dispatcher {
 const heldRuns = (slots: RolloutSlots): string[] =>
   [...slots].flatMap(([id, left]) => (left === 0 ? [id] : []));
 
-/** What to ask the store for: what fits into each lane; of the exclusive lane always the head, for it may make others wait. */
-function wantsOf(
-  link: OnlineLink,
-  now: number,
-): { deviceId: string; lane: (typeof lanes)[number]; count: number }[] {
+/**
+ * What to ask the store for: what fits into each lane, beyond what was offered and is still PENDING there; of the exclusive lane always
+ * the head, for it may make others wait.
+ */
+function wantsOf(link: OnlineLink, now: number): { deviceId: string; lane: Lane; count: number }[] {
   const { deviceId } = link;
   const more = link.held !== undefined && holdsLoner(link) ? forcedLookAhead : 0;
-  const counts = lanes.map((lane) => ({ lane, count: freeSlots(link, lane, now) }));
-  if (counts.every(({ count }) => count === 0)) return [];
-  return counts.flatMap(({ lane, count }) => {
-    const wanted = count > 0 ? count + more : lane === 'exclusive' ? 1 : 0;
-    return wanted > 0 ? [{ deviceId, lane, count: wanted }] : [];
+  const counts = lanes.map((lane) => ({ lane, free: freeSlots(link, lane, now) }));
+  if (counts.every(({ free }) => free === 0)) return [];
+  return counts.flatMap(({ lane, free }) => {
+    if (free === 0 && lane !== 'exclusive') return [];
+    return [{ deviceId, lane, count: Math.max(1, free + more) + offeredIn(link, lane) }];
   });
+}
+
+function offeredIn(link: OnlineLink, lane: Lane): number {
+  let count = 0;
+  for (const held of link.held?.values() ?? [])
+    if (held.lane === lane && held.state === 'offered') count += 1;
+  return count;
 }
