@@ -1,5 +1,4 @@
-import type { RunRequest, TaskLogPage, TaskQuery } from '../../shared/api/tasks.ts';
-import type { z } from 'zod';
+import type { RunRequest, TaskQuery } from '../../shared/api/tasks.ts';
 import type { Http } from './http.ts';
 
 const schemas = () => import('../../shared/api/tasks.ts');
@@ -7,8 +6,6 @@ const taskList = async () => (await schemas()).TaskList;
 const task = async () => (await schemas()).Task;
 const logPage = async () => (await schemas()).TaskLogPage;
 const runAnswer = async () => (await schemas()).RunAnswer;
-
-export type LogPage = z.output<typeof TaskLogPage>;
 
 const pathOf = (code: string) => `/api/v1/tasks/${encodeURIComponent(code)}`;
 

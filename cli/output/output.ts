@@ -27,12 +27,15 @@ export interface Page<Thing> {
 /** Data to stdout in the format that was asked for, talk to stderr. */
 export class Output {
   readonly quiet: boolean;
+  /** False with --no-color. */
+  readonly mayColor: boolean;
   readonly paint: Paint;
   readonly #parts: OutputParts;
 
   constructor(parts: OutputParts) {
     this.#parts = parts;
     this.quiet = parts.quiet;
+    this.mayColor = parts.color;
     this.paint = createPaint(wantsColor(parts.stdout, parts.env, parts.color), parts.settings.zone);
   }
 

@@ -79,7 +79,7 @@ function progressFor({ terminal, output }: Environment, known: Map<string, Task>
   if (output.quiet) return silentProgress;
   // Log lines and a line that is redrawn would overwrite each other.
   if (stderr.isTTY && !follow) {
-    return new LiveProgress(terminal, known, wantsColor(stderr, terminal.env, true));
+    return new LiveProgress(terminal, known, wantsColor(stderr, terminal.env, output.mayColor));
   }
   return lineProgress(stderr);
 }
