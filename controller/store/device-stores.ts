@@ -30,7 +30,7 @@ async function updateDevices(db: Db, rows: HelloRow[]): Promise<void> {
   await all(
     db,
     sql`
-      update devices set
+      update devices ${db.dialect.indexed('devices_id')} set
         agent_version = j.agent_version, task_types = j.task_types, slots = j.slots, boot_id = j.boot_id,
         instance_id = j.instance_id, epoch = j.epoch, connection = j.connection, store_id = j.store_id,
         last_seen_at = j.at, updated_at = j.at
@@ -46,7 +46,7 @@ async function openStores(db: Db, rows: HelloRow[]): Promise<void> {
       insert into device_stores (device_id, store_id, applied_seq)
       select distinct devices.id, j.store_id, 0
       from ${db.dialect.rows('j', { deviceId: 'text', storeId: 'text' }, rows)}
-      cross join devices
+      cross join devices ${db.dialect.indexed('devices_id')}
       where devices.id = j.device_id and devices.removed_at is null
       on conflict (device_id, store_id) do update set superseded_at = null
         where device_stores.superseded_at is not null`,
@@ -58,7 +58,10 @@ async function supersedeStores(db: Db, rows: HelloRow[]): Promise<void> {
     db,
     sql`
       update device_stores set superseded_at = j.at
-      from ${db.dialect.rows('j', { deviceId: 'text', storeId: 'text', at: 'integer' }, rows)}
+      from (
+        select distinct device_id, store_id, at
+        from ${db.dialect.rows('given', { deviceId: 'text', storeId: 'text', at: 'integer' }, rows)}
+      ) as j
       where device_stores.device_id = j.device_id
         and device_stores.store_id <> j.store_id
         and device_stores.superseded_at is null`,

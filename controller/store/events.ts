@@ -64,19 +64,19 @@ export class SqlEventStore implements EventStore {
     const rows = await all(
       this.#db,
       sql<Omit<EventRow, 'data'> & { data: string }>`
-        select e.cursor, e.type, e.at, e.data, e.organization_id as "organizationId",
-          e.device_id as "deviceId", e.task_id as "taskId", e.run_id as "runId",
+        select page.cursor, page.type, page.at, page.data, page.organization_id as "organizationId",
+          page.device_id as "deviceId", page.task_id as "taskId", page.run_id as "runId",
           organizations.name as "organizationName", devices.name as "deviceName", tasks.code as "taskCode"
         from (
           select * from events as e
           where e.cursor > ${after} and e.organization_id = ${filter.organizationId} ${task} ${run}
           order by e.cursor
           limit ${limit}
-        ) as e
-        join organizations on organizations.id = e.organization_id
-        left join devices on devices.id = e.device_id
-        left join tasks on tasks.id = e.task_id
-        order by e.cursor`,
+        ) as page
+        join organizations on organizations.id = page.organization_id
+        left join devices ${this.#db.dialect.indexed('devices_id')} on devices.id = page.device_id
+        left join tasks ${this.#db.dialect.indexed('tasks_id')} on tasks.id = page.task_id
+        order by page.cursor`,
     );
     return rows.map((row) => ({ ...row, data: JSON.parse(row.data) }));
   }

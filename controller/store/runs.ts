@@ -87,7 +87,7 @@ export class SqlRunStore implements RunStore {
 
   async get(organizationId: string | undefined, id: string): Promise<RunRow | undefined> {
     const mine = organizationId === undefined ? sql`` : sql`and r.organization_id = ${organizationId}`;
-    const [row] = await this.#read(sql`where r.id = ${id} ${mine}`);
+    const [row] = await this.#read('runs_id', sql`r.id = ${id} ${mine}`);
     return row;
   }
 
@@ -97,10 +97,13 @@ export class SqlRunStore implements RunStore {
       .select((the) => the.fn.countAll<number>().as('total'))
       .where('organization_id', '=', organizationId)
       .executeTakeFirstOrThrow();
-    const items = await this.#read(sql`
-      where r.organization_id = ${organizationId}
+    const items = await this.#read(
+      'runs_history',
+      sql`
+      r.organization_id = ${organizationId}
       order by r.created_at desc, r.seq desc
-      limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`);
+      limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`,
+    );
     return { items, total };
   }
 
@@ -126,7 +129,7 @@ export class SqlRunStore implements RunStore {
             else 'expired: ' || tasks.message
           end as reason
         from tasks ${this.#db.dialect.indexed('tasks_run')}
-        cross join devices on devices.id = tasks.device_id
+        cross join devices ${this.#db.dialect.indexed('devices_id')} on devices.id = tasks.device_id
         where tasks.run_id = ${runId}
           and (tasks.status = 'EXPIRED' or (tasks.status = 'CANCELLED' and tasks.error_code is not null))
         order by tasks.seq
@@ -178,7 +181,7 @@ export class SqlRunStore implements RunStore {
     );
   }
 
-  async #read(which: RawBuilder<unknown>): Promise<RunRow[]> {
+  async #read(index: string, which: RawBuilder<unknown>): Promise<RunRow[]> {
     const rows = await all(
       this.#db,
       sql<StoredRun>`
@@ -186,9 +189,9 @@ export class SqlRunStore implements RunStore {
           r.skipped, r.created_by as "createdBy", r.created_at as "createdAt", r.scheduled_at as "scheduledAt",
           r.stopped_at as "stoppedAt", r.stopped_reason as "stoppedReason",
           organizations.name as "organizationName"
-        from runs as r
-        join organizations on organizations.id = r.organization_id
-        ${which}`,
+        from runs as r ${this.#db.dialect.indexed(index)}
+        cross join organizations on organizations.id = r.organization_id
+        where ${which}`,
     );
     const progress = await this.#progress(rows.map(({ id }) => id));
     return rows.map((row) => {

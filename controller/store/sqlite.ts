@@ -59,6 +59,7 @@ const maxStatements = 256;
 
 /** `owned`: closing the store closes the database too. */
 export function sqliteChoice(database: Sqlite, owned: boolean): DialectChoice {
+  forgetStatistics(database);
   const statements = new Map<string, ReturnType<Sqlite['prepare']>>();
   const prepare = (text: string) => {
     const known = statements.get(text);
@@ -74,6 +75,20 @@ export function sqliteChoice(database: Sqlite, owned: boolean): DialectChoice {
     if (owned) database.close();
   };
   return { dialect, kysely: new SqliteDialect({ database: { prepare, close } }) };
+}
+
+/**
+ * Statistics of `analyze` outlive what they counted: gathered while the store was small, they make the planner read a history of
+ * millions for every report. Without them it goes by the indexes, as the statements are written for.
+ */
+function forgetStatistics(database: Sqlite): void {
+  const known = database.prepare(
+    "select name from sqlite_schema where name in ('sqlite_stat1', 'sqlite_stat4')",
+  );
+  const tables = known.all() as { name: string }[];
+  if (tables.length === 0) return;
+  for (const { name } of tables) database.exec(`drop table ${name}`);
+  database.exec('analyze sqlite_schema'); // loads what there is now: nothing
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -21,7 +21,10 @@ export async function listTasks(db: Db, filter: TaskFilter, paging: Paging): Pro
   const index = byCreation && total > denseMatches ? historyIndex(filter) : narrowestIndex(filter);
   const direction = filter.descending ? 'desc' : 'asc';
   const order = sql.raw(`${sortColumns[filter.sortBy]} ${direction} nulls last, t.seq ${direction}`);
-  const named = filter.sortBy === 'device_name' ? sql`cross join devices on devices.id = t.device_id` : sql``;
+  const named =
+    filter.sortBy === 'device_name'
+      ? sql`cross join devices ${db.dialect.indexed('devices_id')} on devices.id = t.device_id`
+      : sql``;
   const items = await readTasks(
     db,
     sql`
@@ -32,7 +35,7 @@ export async function listTasks(db: Db, filter: TaskFilter, paging: Paging): Pro
         limit ${paging.perPage} offset ${offset}
       ) as p
       cross join tasks as t on t.seq = p.seq
-      ${taskJoins}
+      ${taskJoins(db)}
       order by ${order}`,
   );
   return { items, total };
@@ -122,7 +125,7 @@ function organizationCondition(db: Db, filter: TaskFilter, index: string): RawBu
     return sql`t.organization_id = ${organizationId}`;
   }
   return sql`t.device_id in (
-    select devices.id from ${db.dialect.ids('j', deviceIds)} cross join devices
+    select devices.id from ${db.dialect.ids('j', deviceIds)} cross join devices ${db.dialect.indexed('devices_id')}
     where devices.id = j.id and devices.organization_id = ${organizationId}
   )`;
 }

@@ -11,7 +11,7 @@ export async function getTask(
   const mine = organizationId === undefined ? sql`` : sql`and t.organization_id = ${organizationId}`;
   const [row] = await readTasks(
     db,
-    sql`tasks as t ${taskJoins} where (t.code = ${codeOrId} or t.id = ${codeOrId}) ${mine}`,
+    sql`tasks as t ${taskJoins(db)} where (t.code = ${codeOrId} or t.id = ${codeOrId}) ${mine}`,
   );
   return row;
 }
@@ -24,7 +24,7 @@ export async function getTasks(db: Db, keys: DeviceTask[]): Promise<TaskRow[]> {
     sql`
       ${dialect.rows('j', { deviceId: 'text', code: 'text' }, uniqueKeys(keys))}
       cross join tasks as t ${dialect.indexed('tasks_code')}
-      ${taskJoins}
+      ${taskJoins(db)}
       where t.code = j.code and t.device_id = j.device_id
       order by t.seq`,
   );
@@ -37,7 +37,7 @@ export async function inProgress(db: Db, deviceIds: string[]): Promise<TaskRow[]
     sql`
       ${db.dialect.ids('j', [...new Set(deviceIds)])}
       cross join tasks as t ${db.dialect.indexed('tasks_in_progress')}
-      ${taskJoins}
+      ${taskJoins(db)}
       where t.device_id = j.id and t.status = 'IN_PROGRESS'
       order by t.seq`,
   );
@@ -48,7 +48,7 @@ export async function poweringOff(db: Db, before: Instant): Promise<TaskRow[]> {
     db,
     sql`
       tasks as t ${db.dialect.indexed('tasks_powering_off')}
-      ${taskJoins}
+      ${taskJoins(db)}
       where t.status = 'IN_PROGRESS' and t.powering_off_at is not null and t.powering_off_at < ${before}
       order by t.seq`,
   );
@@ -60,8 +60,8 @@ function uniqueKeys(keys: DeviceTask[]): DeviceTask[] {
 }
 
 /** Names that are shown with a task. */
-export const taskJoins = sql`
-  cross join devices on devices.id = t.device_id
+export const taskJoins = ({ dialect }: Db): RawBuilder<unknown> => sql`
+  cross join devices ${dialect.indexed('devices_id')} on devices.id = t.device_id
   cross join organizations on organizations.id = t.organization_id`;
 
 const columns =

@@ -5,7 +5,7 @@ export function deviceTables({ types }: Dialect): RawBuilder<unknown>[] {
   const { integer, table, keyed } = types;
   return [
     sql`create table devices (
-      id text primary key not null,
+      id text not null,
       organization_id text not null references organizations (id),
       name text not null,
       status text not null,
@@ -27,6 +27,7 @@ export function deviceTables({ types }: Dialect): RawBuilder<unknown>[] {
       updated_at ${integer} not null,
       removed_at ${integer}
     ) ${table}`,
+    sql`create unique index devices_id on devices (id)`,
     sql`create unique index devices_name on devices (organization_id, name) where removed_at is null`,
     sql`create unique index devices_public_key on devices (public_key) where removed_at is null`,
 

@@ -10,7 +10,7 @@ export function taskTables({ types }: Dialect): RawBuilder<unknown>[] {
   return [
     sql`create table runs (
       seq ${counter},
-      id text not null unique,
+      id text not null,
       organization_id text not null references organizations (id),
       type text not null,
       trigger text not null,
@@ -25,6 +25,7 @@ export function taskTables({ types }: Dialect): RawBuilder<unknown>[] {
       stopped_at ${integer},
       stopped_reason text
     ) ${table}`,
+    sql`create unique index runs_id on runs (id)`,
     sql`create index runs_history on runs (organization_id, created_at, seq)`,
     sql`create index runs_created on runs (created_at)`,
     sql`create index runs_rollout_open on runs (seq) where rollout_open = 1`,
