@@ -83,7 +83,9 @@ export class Attempt {
         interrupted && this.#handler.recover
           ? await this.#handler.recover(parameters, interrupted, context)
           : await this.#handler.run(parameters, context);
-      return result === 'rerun' ? { kind: 'rerun' } : this.#completed(result);
+      if (result !== 'rerun') return this.#completed(result);
+      const { signal } = this.#stop;
+      return signal.aborted ? stoppedBy(signal.reason as TaskError) : { kind: 'rerun' };
     } catch (error) {
       return this.#outcomeOf(error);
     }

@@ -1,4 +1,9 @@
-import { type Lane, type TaskType, taskTypes } from '../../shared/task-types/task-type.ts';
+import {
+  type Lane,
+  type TaskType,
+  type TaskTypeTraits,
+  taskTypes,
+} from '../../shared/task-types/task-type.ts';
 
 export type Slots = Record<Lane, number>;
 
@@ -8,7 +13,9 @@ export interface Occupant {
   type: string;
 }
 
-const traitsOf = (type: string) => (type in taskTypes ? taskTypes[type as TaskType] : undefined);
+/** Undefined for a type that only another version of the agent knows. */
+export const traitsOf = (type: string): TaskTypeTraits | undefined =>
+  type in taskTypes ? taskTypes[type as TaskType] : undefined;
 
 /** Why the task cannot be taken now, or undefined when there is room. */
 export function whyBusy(

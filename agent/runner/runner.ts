@@ -1,9 +1,11 @@
 import { TaskError } from '../../shared/errors.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
-import { type TaskType, type TaskTypeTraits, taskTypes } from '../../shared/task-types/task-type.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { Handler, Interrupted } from '../handlers/handler.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
+import { traitsOf } from './lanes.ts';
+import { interruptedFrom, recoverTask } from './recover.ts';
 import { endReport, type TaskEnd } from './task-end.ts';
 
 export type Handlers = Partial<Record<TaskType, Handler>>;
@@ -15,9 +17,9 @@ export interface RunnerParts extends AttemptServices {
   makeRoom: () => void;
 }
 
-/** A process that finds a task running for the n-th time gives it up: the task itself may be what kills the agent. */
-const maxResumes = 5;
 const diskRetryMs = 5_000;
+/** What is stopped has so long to come to its end. */
+const stopMs = 10_000;
 
 /**
  * Runs the tasks this device holds.
@@ -88,7 +90,7 @@ export class Runner {
       if (!this.#working.has(code)) this.#endUnstarted(task, { kind: 'cancelled' });
       return;
     }
-    if (!traitsOf(task)?.canStop) {
+    if (!traitsOf(task.type)?.canStop) {
       log.info({ task: code, type: task.type }, 'a running task of this type cannot be stopped');
       return;
     }
@@ -97,7 +99,7 @@ export class Runner {
 
   /** Picks up what was running when the agent or the machine died. Once, before anything else. */
   recover(): void {
-    const { store, bootId } = this.#parts;
+    const { store } = this.#parts;
     const running = store.tasks.unfinished().filter(({ state }) => state === 'running');
     try {
       store.write(() => {
@@ -108,12 +110,11 @@ export class Runner {
       if (!isDiskFull(error)) throw error;
     }
     for (const task of running) {
-      this.#work(task, {
-        bootId: task.bootId ?? bootId,
-        instanceId: task.instanceId ?? '',
-        currentBootId: bootId,
-        startedAt: task.startedAt ?? task.acceptedAt,
-      });
+      this.#parts.log.warn(
+        { event: 'task.interrupted', task: task.code, type: task.type, resumes: task.resumes + 1 },
+        'a task was running when the agent ended',
+      );
+      this.#work(task, interruptedFrom(task, this.#parts));
     }
   }
 
@@ -124,20 +125,25 @@ export class Runner {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     const stoppable = [...this.#working.values()].filter(
-      ({ attempt }) => !attempt || !traitsOf(attempt.task)?.needsIdle,
+      ({ attempt }) => !attempt || !traitsOf(attempt.task.type)?.needsIdle,
     );
     const done = Promise.all(stoppable.map((one) => one.done));
-    const over = new AbortController();
-    const grace = this.#parts.clock.sleep(graceMs, AbortSignal.any([over.signal, this.#abort]));
-    await Promise.race([done, grace.catch(() => undefined)]);
-    over.abort(new Error('drained'));
+    await this.#atMost(graceMs, done);
     for (const { attempt } of stoppable) attempt?.stop(agentStopping());
-    await done;
+    await this.#atMost(stopMs, done);
   }
 
   /** Settles when nothing is at work. */
   async idle(): Promise<void> {
     while (this.#working.size > 0) await Promise.all([...this.#working.values()].map((one) => one.done));
+  }
+
+  /** Waits for `done`, but no longer than `ms`. */
+  async #atMost(ms: number, done: Promise<unknown>): Promise<void> {
+    const over = new AbortController();
+    const waited = this.#parts.clock.sleep(ms, AbortSignal.any([over.signal, this.#abort]));
+    await Promise.race([done, waited.catch(() => undefined)]);
+    over.abort(new Error('waited'));
   }
 
   #stopAll(): void {
@@ -152,26 +158,9 @@ export class Runner {
     }
     const attempt = new Attempt(task, handler, this.#parts);
     this.#keep(task.code, attempt, async () => {
-      const outcome = interrupted ? await this.#resume(attempt, handler, interrupted) : await attempt.run();
+      const outcome = interrupted ? await recoverTask(attempt, handler, interrupted) : await attempt.run();
       await this.#settle(attempt, handler, outcome);
     });
-  }
-
-  async #resume(attempt: Attempt, handler: Handler, interrupted: Interrupted): Promise<Outcome> {
-    const { task } = attempt;
-    this.#parts.log.warn(
-      { event: 'task.interrupted', task: task.code, type: task.type, resumes: task.resumes + 1 },
-      'a task was running when the agent ended',
-    );
-    if (task.resumes >= maxResumes) {
-      return {
-        kind: 'failed',
-        code: 'crash_loop',
-        message: `The agent ended ${task.resumes + 1} times while this task ran: it is given up`,
-      };
-    }
-    if (handler.recover) return attempt.run(interrupted);
-    return traitsOf(task)?.rerun ? { kind: 'rerun' } : interruptedEnd();
   }
 
   async #settle(attempt: Attempt, handler: Handler, outcome: Outcome): Promise<void> {
@@ -201,30 +190,19 @@ export class Runner {
     await this.#settle(attempt, handler, await attempt.run());
   }
 
-  /** The agent stops: decides what becomes of a task that was stopped for it. */
+  /** The agent stops: the type decides what becomes of a task that was stopped for it. */
   async #leave(task: StoredTask, handler: Handler): Promise<void> {
-    const { store, bootId, instanceId } = this.#parts;
-    const verdict = await this.#verdictOf(task, handler, {
-      bootId,
-      instanceId,
-      currentBootId: bootId,
-      startedAt: task.startedAt ?? task.acceptedAt,
-    });
-    if (verdict.kind === 'stopped') return;
-    if (verdict.kind === 'rerun') {
+    const { store } = this.#parts;
+    const stored = store.tasks.get(task.code) ?? task;
+    const attempt = new Attempt(stored, handler, this.#parts);
+    const outcome = await recoverTask(attempt, handler, interruptedFrom(stored, this.#parts));
+    if (outcome.kind === 'stopped') return;
+    if (outcome.kind === 'rerun') {
       // A polite stop is nobody's fault: it does not count towards a crash loop.
       await this.#persist(() => store.tasks.countResume(task.code, -1));
     } else {
-      await this.#record(task, verdict);
+      await this.#record(stored, outcome);
     }
-  }
-
-  async #verdictOf(task: StoredTask, handler: Handler, interrupted: Interrupted): Promise<Outcome> {
-    if (handler.recover) {
-      const current = this.#parts.store.tasks.get(task.code) ?? task;
-      return new Attempt(current, handler, this.#parts).run(interrupted);
-    }
-    return traitsOf(task)?.rerun ? { kind: 'rerun' } : interruptedEnd();
   }
 
   #failUnstarted(codes: readonly string[]): void {
@@ -287,19 +265,10 @@ export class Runner {
   }
 }
 
-const traitsOf = ({ type }: { type: string }): TaskTypeTraits | undefined =>
-  type in taskTypes ? taskTypes[type as TaskType] : undefined;
-
 const agentStopping = (): TaskError => new TaskError('agent_stopping', 'The agent stops');
 
 const unknownType = ({ type }: { type: string }): TaskEnd => ({
   kind: 'failed',
   code: 'interrupted',
   message: `The agent that took this task ended, and this one does not know ${type}`,
-});
-
-const interruptedEnd = (): TaskEnd => ({
-  kind: 'failed',
-  code: 'interrupted',
-  message: 'The agent or the machine stopped in the middle: the outcome is unknown',
 });
