@@ -1,3 +1,4 @@
+import type { Bus } from '../../controller/bus/bus.ts';
 import { createInProcessBus } from '../../controller/bus/in-process.ts';
 import { type ControllerCore, type ControllerSettings, createControllerCore } from '../../controller/core.ts';
 import { openStore } from '../../controller/store/open.ts';
@@ -6,7 +7,7 @@ import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { KeyPair } from '../../shared/node/keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
-import { type CommitSide, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { type CommitSide, type FullAt, type ProcessDatabase, processDatabase } from './crashing-database.ts';
 import { Process, ProcessDied, WallClock } from './process.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -22,6 +23,8 @@ export interface ControllerNodeParts {
   raw: Sqlite;
   keys: KeyPair;
   settings: ControllerSettings;
+  /** Probability that a wake-up on the bus is lost. */
+  lostWakeUps: number;
   /** Told after every commit. */
   committed: () => void;
   /** Told when a loop of a living controller failed: a bug. */
@@ -30,6 +33,8 @@ export interface ControllerNodeParts {
   plantSocket: (deviceId: string, socket: FrameSocket, open: (socket: FrameSocket) => void) => void;
 }
 
+/** A stop may take so long, simulated. */
+const stopMs = 60_000;
 export const controllerId = 'simulated-controller';
 export const organizationId = '00000000-0000-4000-8000-000000000001';
 
@@ -40,6 +45,8 @@ export class ControllerNode {
   core: ControllerCore | undefined;
   readonly #parts: ControllerNodeParts;
   #database: ProcessDatabase | undefined;
+  #stop = new AbortController();
+  #stopped: (() => void) | undefined;
   #lives = 0;
 
   constructor(parts: ControllerNodeParts) {
@@ -54,10 +61,19 @@ export class ControllerNode {
     trace.add('controller', `starts (life ${this.#lives})`);
     const process = new Process('controller', scheduler, this.wall);
     this.process = process;
+    this.#stop = new AbortController();
+    this.#stopped = undefined;
     this.#database = processDatabase(raw, process, committed);
-    this.#run(process, this.#database.db).catch((error: unknown) => {
-      if (process.alive && !(error instanceof ProcessDied)) failed(error);
-    });
+    this.#run(process, this.#database.db).then(
+      () => {
+        if (!process.alive) return;
+        if (this.#stopped) this.#stopped();
+        else failed(new Error('the controller ended by itself'));
+      },
+      (error: unknown) => {
+        if (process.alive && !(error instanceof ProcessDied)) failed(error);
+      },
+    );
   }
 
   crash(): void {
@@ -67,9 +83,30 @@ export class ControllerNode {
     this.process.die();
   }
 
+  /** Stops the program politely; it must end by itself. */
+  stop(stopped: () => void): void {
+    const { process } = this;
+    if (!process?.alive || !this.core) return;
+    const { trace, scheduler, failed } = this.#parts;
+    trace.add('controller', 'is stopped');
+    this.core = undefined;
+    this.#stopped = () => {
+      process.die();
+      stopped();
+    };
+    scheduler.after(stopMs, () => {
+      if (process.alive) failed(new Error(`the controller did not stop within ${stopMs} ms`));
+    });
+    this.#stop.abort(new Error('the controller is stopped'));
+  }
+
   /** Lets the program die exactly before or after its n-th commit from now. */
   crashAtCommit(n: number, side: CommitSide, crash: () => void): void {
     this.#database?.crashAtCommit(n, side, crash);
+  }
+
+  fillDisk(at: FullAt | undefined): void {
+    this.#database?.fill(at);
   }
 
   /** Whatever was planned will not happen. */
@@ -89,13 +126,25 @@ export class ControllerNode {
     if (!process.alive) return;
     this.core = createControllerCore({
       store,
-      bus: createInProcessBus(),
+      bus: lossyBus(random.split(`bus ${this.#lives}`), this.#parts.lostWakeUps),
       clock: process.clock,
       random: random.split(`controller ${this.#lives}`),
       log,
       identity: { controllerId, keys },
       settings,
     });
-    await this.core.run(new AbortController().signal);
+    await this.core.run(this.#stop.signal);
   }
+}
+
+/** Wake-ups are only hints: losing any of them must cost nothing but time. */
+function lossyBus(random: SeededRandom, lost: number): Bus {
+  const bus = createInProcessBus();
+  return {
+    ...bus,
+    publish: (topic, message) => {
+      const isHint = topic === 'devices' || topic === 'deadlines';
+      if (!isHint || lost === 0 || !random.chance(lost)) bus.publish(topic, message);
+    },
+  };
 }

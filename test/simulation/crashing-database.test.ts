@@ -63,3 +63,18 @@ test('a process that dies in the middle of a transaction leaves nothing of it', 
 
   expect(survivors()).toEqual([]);
 });
+
+test.each(['write', 'commit'] as const)(
+  'a disk that is full at the %s leaves nothing of a transaction',
+  (at) => {
+    const { db, fill, survivors } = open();
+    fill(at);
+    expect(() => db.prepare('INSERT INTO t VALUES (1)').run()).toThrow('disk is full');
+    expect(() => db.transaction(() => db.prepare('INSERT INTO t VALUES (2)').run())()).toThrow(
+      'disk is full',
+    );
+    fill(undefined);
+    db.prepare('INSERT INTO t VALUES (3)').run();
+    expect(survivors()).toEqual([3]);
+  },
+);

@@ -17,9 +17,16 @@ export interface ProcessDatabase {
   db: Sqlite;
   /** Lets `crash` happen before or after the n-th commit from now (1: the next). */
   crashAtCommit(n: number, side: CommitSide, crash: () => void): void;
-  /** The planned crash will not happen. */
+  /** The disk is full: writing fails, at once or only when it is to be committed. `undefined`: there is room. */
+  fill(at: FullAt | undefined): void;
+  /** The planned crash will not happen, and there is room. */
   calm(): void;
 }
+
+export type FullAt = 'write' | 'commit';
+
+/** As SQLite says it. */
+const diskFull = (): Error => Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
 
 /**
  * Wraps `raw` so that a crash can be set exactly between two commits. Everything a dead process still tries throws `ProcessDied`;
@@ -27,6 +34,7 @@ export interface ProcessDatabase {
  */
 export function processDatabase(raw: Sqlite, process: Process, committed: () => void): ProcessDatabase {
   let planned: PlannedCrash | undefined;
+  let full: FullAt | undefined;
 
   const requireLife = (): void => {
     if (!process.alive) throw new ProcessDied(process.name);
@@ -36,7 +44,10 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
     planned.crash();
     throw new ProcessDied(process.name);
   };
-  const beforeCommit = (): void => crashIfDue('before');
+  const beforeCommit = (): void => {
+    if (full) throw diskFull();
+    crashIfDue('before');
+  };
   const afterCommit = (): void => {
     committed();
     crashIfDue('after');
@@ -50,6 +61,7 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
   /** Runs one statement; one that leaves no transaction open and may write is a commit. */
   const execute = <T>(statement: { text: string; readonly: boolean }, run: () => T): T => {
     requireLife();
+    if (full === 'write' && !statement.readonly && !/^\s*begin\b/i.test(statement.text)) throw diskFull();
     const isEnd = /^\s*(commit|end)\b/i.test(statement.text);
     const isCommit =
       isEnd ||
@@ -89,8 +101,12 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
     crashAtCommit: (n, side, crash) => {
       planned = { commits: n, side, crash };
     },
+    fill: (at) => {
+      full = at;
+    },
     calm: () => {
       planned = undefined;
+      full = undefined;
     },
   };
 }

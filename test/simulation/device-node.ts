@@ -1,10 +1,10 @@
 import type { AgentConfig } from '../../agent/config.ts';
-import { createAgentCore } from '../../agent/core.ts';
+import { type AgentCore, createAgentCore } from '../../agent/core.ts';
 import { handlers } from '../../agent/handlers/registry.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
-import { type CommitSide, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { type CommitSide, type FullAt, type ProcessDatabase, processDatabase } from './crashing-database.ts';
 import { currentExecution, type Handlers, type RecorderParts, recordExecutions } from './executions.ts';
 import type { Ledger, MachineEvent } from './ledger.ts';
 import type { Learns } from './connection.ts';
@@ -31,6 +31,9 @@ export interface DeviceNodeParts {
   plantSocket: (socket: FrameSocket) => FrameSocket;
 }
 
+/** A polite stop may take so long: what the agent gives its tasks, and some more. */
+const stopMs = 90_000;
+
 /** A machine with an agent: power, reboots, crashes of the agent, and a disk that outlives them. */
 export class DeviceNode {
   readonly wall: WallClock;
@@ -41,6 +44,10 @@ export class DeviceNode {
   #boot: Process | undefined;
   #agent: Process | undefined;
   #database: ProcessDatabase | undefined;
+  #core: AgentCore | undefined;
+  #stop = new AbortController();
+  #stopped: (() => void) | undefined;
+  #draining = false;
   #lives = 0;
 
   constructor(parts: DeviceNodeParts) {
@@ -102,6 +109,29 @@ export class DeviceNode {
     this.#startAgentAfter(downMs);
   }
 
+  /** Stops the agent politely, and starts the next one. */
+  restartAgent(downMs: number): void {
+    const agent = this.#agent;
+    const { ledger, scheduler, name } = this.#parts;
+    if (!agent?.alive || !this.#core || this.#draining) return;
+    this.#draining = true;
+    this.#note('agent stops');
+    scheduler.after(stopMs, () => {
+      if (agent.alive) ledger.bugs.push(`${name}: the agent did not stop within ${stopMs} ms`);
+    });
+    this.#core.drain().then(
+      () => this.#stop.abort(new Error('the agent is stopped')),
+      (error: unknown) => {
+        if (agent.alive) ledger.bugs.push(`${name}: the agent did not drain: ${String(error)}`);
+      },
+    );
+    this.#stopped = () => this.crashAgent(downMs);
+  }
+
+  fillDisk(at: FullAt | undefined): void {
+    this.#database?.fill(at);
+  }
+
   /** The disk is replaced by an empty one. */
   wipe(downMs: number): void {
     if (!this.#boot?.alive) return;
@@ -137,11 +167,16 @@ export class DeviceNode {
     this.#lives += 1;
     const agent = new Process(name, scheduler, this.wall);
     this.#agent = agent;
+    this.#stop = new AbortController();
+    this.#stopped = undefined;
+    this.#draining = false;
     this.#note('agent started');
     this.#database = processDatabase(this.raw, agent, () => {});
     this.#run(boot, agent, this.#database.db).then(
       () => {
-        if (agent.alive) ledger.bugs.push(`${name}: the agent ended by itself`);
+        if (!agent.alive) return;
+        if (this.#stopped) this.#stopped();
+        else ledger.bugs.push(`${name}: the agent ended by itself`);
       },
       (error: unknown) => {
         if (!agent.alive || error instanceof ProcessDied) return;
@@ -183,7 +218,8 @@ export class DeviceNode {
       config,
       handlers: recordExecutions(plantHandlers(handlers), recorder),
     });
-    return core.run(new AbortController().signal);
+    this.#core = core;
+    return core.run(this.#stop.signal);
   }
 
   #powerHooks(boot: Process, random: SeededRandom) {

@@ -1,4 +1,5 @@
 import { unreachable } from '../../shared/unreachable.ts';
+import type { FullAt } from './crashing-database.ts';
 import type { DeviceNode } from './device-node.ts';
 import type { Operator } from './operator.ts';
 import type { Action, Crash } from './schedule.ts';
@@ -99,8 +100,24 @@ export class Director {
         scheduler.after(action.forMs, () => this.#operator.approve(name));
         break;
       }
+      case 'remove':
+        // The last device stays, so that there is something to look at.
+        if (this.#world.devices.length > 1) this.#operator.remove(this.#device(action.device).name);
+        break;
       case 'wipe':
         this.#device(action.device).wipe(action.downMs);
+        break;
+      case 'restartController':
+        controller.stop(() => this.#controllerStopped(action.downMs));
+        break;
+      case 'restartAgent':
+        this.#device(action.device).restartAgent(action.downMs);
+        break;
+      case 'fillControllerDisk':
+        this.#fill(controller, action);
+        break;
+      case 'fillDeviceDisk':
+        this.#fill(this.#device(action.device), action);
         break;
       default:
         unreachable(action);
@@ -117,8 +134,12 @@ export class Director {
   }
 
   #crashController(downMs: number): void {
+    this.#world.controller.crash();
+    this.#controllerStopped(downMs);
+  }
+
+  #controllerStopped(downMs: number): void {
     const { controller, devices, network, scheduler } = this.#world;
-    controller.crash();
     for (const { id } of devices) {
       network.cutAll(id, {
         agentLearns: 'in order',
@@ -129,6 +150,14 @@ export class Director {
       });
     }
     scheduler.after(downMs, () => controller.start());
+  }
+
+  #fill(
+    node: { fillDisk(at: FullAt | undefined): void },
+    { at, forMs }: { at: FullAt; forMs: number },
+  ): void {
+    node.fillDisk(at);
+    this.#world.scheduler.after(forMs, () => node.fillDisk(undefined));
   }
 
   #partition(device: DeviceNode, ms: number): void {

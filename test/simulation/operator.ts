@@ -1,5 +1,6 @@
 import type { OrganizationRow } from '../../controller/store/access.ts';
 import type { RunRequest } from '../../shared/api/tasks.ts';
+import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { isFinal } from '../../shared/task-state.ts';
 import { organizationId } from './controller-node.ts';
 import { bornAt, type World } from './world.ts';
@@ -57,6 +58,10 @@ export class Operator {
     this.#ask(`disable ${name}`, (core) => core.devices.disable(actor, name));
   }
 
+  remove(name: string): void {
+    this.#ask(`remove ${name}`, (core) => core.devices.remove(actor, name));
+  }
+
   approve(name: string): void {
     this.#ask(`approve ${name}`, (core) => core.devices.approve(actor, name));
   }
@@ -81,4 +86,5 @@ export class Operator {
   }
 }
 
-const isForeseen = (error: unknown): boolean => error instanceof Error && error.name === 'AppError';
+const isForeseen = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'AppError' || isDiskFull(error));

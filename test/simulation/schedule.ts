@@ -1,6 +1,6 @@
 import type { RunRequest } from '../../shared/api/tasks.ts';
 import type { Cut, Learns } from './connection.ts';
-import type { CommitSide } from './crashing-database.ts';
+import type { CommitSide, FullAt } from './crashing-database.ts';
 import type { SeededRandom } from './random.ts';
 import { drawRequest } from './requests.ts';
 
@@ -28,7 +28,13 @@ export type Action =
   | { kind: 'turnControllerClock'; ms: number; forMs: number }
   | { kind: 'turnDeviceClock'; device: number; ms: number; forMs: number }
   | { kind: 'disable'; device: number; forMs: number }
-  | { kind: 'wipe'; device: number; downMs: number };
+  | { kind: 'remove'; device: number }
+  | { kind: 'wipe'; device: number; downMs: number }
+  /** Stopped politely, and started again: an upgrade. */
+  | { kind: 'restartController'; downMs: number }
+  | { kind: 'restartAgent'; device: number; downMs: number }
+  | { kind: 'fillControllerDisk'; at: FullAt; forMs: number }
+  | { kind: 'fillDeviceDisk'; device: number; at: FullAt; forMs: number };
 
 export interface Schedule {
   devices: number;
@@ -38,6 +44,8 @@ export interface Schedule {
   actions: { at: number; action: Action }[];
   /** A small outbox forces gaps into logs. */
   smallOutbox: boolean;
+  /** How many of the controller's wake-ups are lost. */
+  lostWakeUps: number;
 }
 
 const weights: Record<Action['kind'], number> = {
@@ -54,7 +62,12 @@ const weights: Record<Action['kind'], number> = {
   turnControllerClock: 2,
   turnDeviceClock: 3,
   disable: 2,
+  remove: 0.5,
   wipe: 1,
+  restartController: 2,
+  restartAgent: 2,
+  fillControllerDisk: 2,
+  fillDeviceDisk: 3,
 };
 
 const minute = 60_000;
@@ -76,6 +89,7 @@ export function drawSchedule(random: SeededRandom): Schedule {
     devices,
     durationMs,
     smallOutbox: random.chance(0.15),
+    lostWakeUps: random.pick([0, 0, 0, 0, 0.5, 1]),
     actions: times.map((at, index) => ({
       at,
       action: drawAction(index < 2 ? 'create' : random.weighted(swarm), {
@@ -135,8 +149,17 @@ function drawAction(
       return { kind, device, ms: drawJump(random), forMs: drawSpan(random, 120_000) };
     case 'disable':
       return { kind, device, forMs: drawSpan(random, 60_000) };
+    case 'remove':
+      return { kind, device };
     case 'wipe':
+    case 'restartAgent':
       return { kind, device, downMs: drawSpan(random, 20_000) };
+    case 'restartController':
+      return { kind, downMs: drawSpan(random, 20_000) };
+    case 'fillControllerDisk':
+      return { kind, at: random.pick(['write', 'commit']), forMs: drawSpan(random, 40_000) };
+    case 'fillDeviceDisk':
+      return { kind, device, at: random.pick(['write', 'commit']), forMs: drawSpan(random, 90_000) };
   }
 }
 

@@ -62,7 +62,7 @@ export async function simulate({
   director.end();
   await awaitRest(world, operator, restMs);
 
-  for (const device of world.devices) operator.create(probe(device.name));
+  for (const device of world.present) operator.create(probe(device.name));
   await scheduler.run(scheduler.now + 1_000);
   await awaitRest(world, operator, probeMs);
 
@@ -100,11 +100,11 @@ async function awaitRest(world: World, operator: Operator, limitMs: number): Pro
   await world.scheduler.run(world.scheduler.now + 1_000);
 }
 
-function isAtRest({ ledger, devices, controller, network }: World): boolean {
+function isAtRest({ ledger, present, controller, network }: World): boolean {
   return (
     [...ledger.tasks.values()].every(({ state }) => isFinal(state)) &&
     controller.core !== undefined &&
-    devices.every(
+    present.every(
       ({ agentRuns, raw, id }) =>
         agentRuns &&
         network.open(id).length === 1 &&
@@ -121,8 +121,8 @@ function letIn({ raw }: World, operator: Operator): void {
 }
 
 /** Devices that do not complete a plain task although nothing is wrong any more. */
-function deaf({ ledger, devices }: World): Violation[] {
-  return devices.flatMap(({ id, name }) => {
+function deaf({ ledger, present }: World): Violation[] {
+  return present.flatMap(({ id, name }) => {
     const answer = [...ledger.tasks.values()].find((task) => task.deviceId === id && task.tag === probeTag);
     return answer?.state === 'COMPLETED'
       ? []

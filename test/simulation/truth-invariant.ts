@@ -98,7 +98,7 @@ function failedUntruly(facts: Facts): string[] {
         ? []
         : ['says lost_by_device, and the device lost nothing'];
     case 'interrupted':
-      return meanwhile.some(({ what }) => what === 'agent died')
+      return meanwhile.some(({ what }) => what === 'agent died' || what === 'agent stops')
         ? []
         : ['says interrupted, and its agent lived on'];
     case 'exit_code':

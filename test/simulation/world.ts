@@ -64,6 +64,7 @@ export class World {
       raw,
       keys,
       settings: simulatedSettings,
+      lostWakeUps: schedule.lostWakeUps,
       committed: () => observer.committed(),
       failed: (error) => {
         ledger.bugs.push(`the controller failed: ${error instanceof Error ? error.stack : String(error)}`);
@@ -86,7 +87,7 @@ export class World {
       },
     );
     this.#admission = raw.prepare<[string], { status: string; quarantineReason: string | null }>(
-      'SELECT status, quarantine_reason AS quarantineReason FROM devices WHERE id = ?',
+      'SELECT status, quarantine_reason AS quarantineReason FROM devices WHERE id = ? AND removed_at IS NULL',
     );
     this.devices = Array.from({ length: schedule.devices }, (_, index) =>
       this.#addDevice(index, { random, schedule, log, plant, controllerKey: keys.publicKey }),
@@ -98,9 +99,14 @@ export class World {
     for (const device of this.devices) device.powerOn();
   }
 
-  /** The database of each device by its id. */
+  /** Devices that were not removed. */
+  get present(): DeviceNode[] {
+    return this.devices.filter(({ id }) => this.#admission.get(id) !== undefined);
+  }
+
+  /** The database of each device by its id, of those that were not removed. */
   get agentDatabases(): Map<string, Sqlite> {
-    return new Map(this.devices.map((device) => [device.id, device.raw]));
+    return new Map(this.present.map((device) => [device.id, device.raw]));
   }
 
   close(): void {
