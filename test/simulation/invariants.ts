@@ -3,6 +3,7 @@ import { canMove, isFinal } from '../../shared/task-state.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Ledger, SeenTask } from './ledger.ts';
 import { logProblems } from './log-invariant.ts';
+import { overruns } from './rollout-invariant.ts';
 import { type FinalRow, untruths } from './truth-invariant.ts';
 
 /** One broken promise. */
@@ -48,6 +49,9 @@ export function violations({ ledger, controller, agents }: Evidence): Violation[
         problem: `${execution.type} was executed that the device does not hold`,
       });
     }
+  }
+  for (const problem of overruns(ledger, controller)) {
+    found.push({ invariant: 'a rollout keeps its limits', problem });
   }
   for (const [deviceId, db] of agents) found.push(...leftBehind(deviceId, db));
   return found;

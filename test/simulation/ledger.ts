@@ -46,6 +46,7 @@ export interface SeenTask {
   id: string;
   code: string;
   deviceId: string;
+  runId: string | null;
   type: TaskType;
   tag: number | undefined;
   idempotent: boolean;

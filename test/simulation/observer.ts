@@ -34,9 +34,16 @@ export class Observer {
     this.#clear = raw.prepare('DELETE FROM seen');
     this.#task = raw.prepare<
       [string],
-      { code: string; deviceId: string; type: TaskType; parameters: string; errorCode: string | null }
+      {
+        code: string;
+        deviceId: string;
+        runId: string | null;
+        type: TaskType;
+        parameters: string;
+        errorCode: string | null;
+      }
     >(
-      `SELECT code, device_id AS deviceId, type, parameters, error_code AS errorCode FROM main.tasks WHERE id = ?`,
+      `SELECT code, device_id AS deviceId, run_id AS runId, type, parameters, error_code AS errorCode FROM main.tasks WHERE id = ?`,
     );
   }
 
@@ -69,6 +76,7 @@ export class Observer {
       id,
       code: row.code,
       deviceId: row.deviceId,
+      runId: row.runId,
       type: row.type,
       tag: tagOf(row.type, parameters),
       idempotent: parameters.idempotent ?? false,

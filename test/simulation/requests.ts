@@ -16,7 +16,8 @@ export function drawRequest(parts: { random: SeededRandom; devices: number; tag:
     targets: many ? { all: true } : { devices: [deviceName(random.integer(0, devices - 1))] },
     payload: drawParameters(type, tag, random),
     expires_in_seconds: random.integer(3, 150),
-    timeout_seconds: random.integer(4, 90),
+    // A SHUTDOWN is proved by two minutes of absence.
+    timeout_seconds: type === 'SHUTDOWN' ? random.integer(60, 300) : random.integer(4, 90),
     force: random.chance(0.1),
     dry_run: false,
   };
