@@ -35,12 +35,12 @@ export class Backoff {
       }
       if (notLetIn.has(error.code)) {
         const waitMs = error.retryAfterMs ?? notLetInMs;
-        return waitMs * (1 + this.#random.fraction() / 4);
+        return Math.round(waitMs * (1 + this.#random.fraction() / 4));
       }
     }
     const ceilingMs = Math.min(lastCeilingMs, firstCeilingMs * 2 ** Math.min(this.#failures, 16));
     this.#failures += 1;
     const namedMs = error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0;
-    return namedMs + this.#random.fraction() * ceilingMs;
+    return namedMs + Math.round(this.#random.fraction() * ceilingMs);
   }
 }
