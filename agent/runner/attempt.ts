@@ -57,8 +57,14 @@ export class Attempt {
     this.#stop.abort(reason);
   }
 
+  /** Why it was told to stop, if it was. */
+  get stopReason(): TaskError | undefined {
+    return this.#stop.signal.aborted ? (this.#stop.signal.reason as TaskError) : undefined;
+  }
+
   /** Runs the handler, or lets it pick up what was interrupted. Never rejects for a failure of the task. */
   async run(interrupted?: Interrupted): Promise<Outcome> {
+    if (this.stopReason) return stoppedBy(this.stopReason);
     const over = new AbortController();
     this.#endAtTimeout(over.signal);
     try {
@@ -83,9 +89,7 @@ export class Attempt {
         interrupted && this.#handler.recover
           ? await this.#handler.recover(parameters, interrupted, context)
           : await this.#handler.run(parameters, context);
-      if (result !== 'rerun') return this.#completed(result);
-      const { signal } = this.#stop;
-      return signal.aborted ? stoppedBy(signal.reason as TaskError) : { kind: 'rerun' };
+      return result === 'rerun' ? { kind: 'rerun' } : this.#completed(result);
     } catch (error) {
       return this.#outcomeOf(error);
     }
@@ -112,7 +116,7 @@ export class Attempt {
   }
 
   #outcomeOf(error: unknown): Outcome {
-    if (this.#stop.signal.aborted) return stoppedBy(this.#stop.signal.reason as TaskError);
+    if (this.stopReason) return stoppedBy(this.stopReason);
     if (isDiskFull(error)) {
       return { kind: 'failed', code: 'disk_full', message: 'The disk of the device is full' };
     }
@@ -193,7 +197,8 @@ export class Attempt {
   }
 }
 
-function stoppedBy(reason: TaskError): Outcome {
+/** How something ends that was told to stop. */
+export function stoppedBy(reason: TaskError): Outcome {
   if (reason.code === 'cancelled') return { kind: 'cancelled' };
   if (reason.code === 'agent_stopping') return { kind: 'stopped' };
   return failureOf(reason);

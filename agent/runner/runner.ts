@@ -167,7 +167,7 @@ export class Runner {
     const { task } = attempt;
     switch (outcome.kind) {
       case 'rerun':
-        await this.#runAgain(task);
+        await this.#runAgain(attempt, handler);
         break;
       case 'stopped':
         if (this.#draining && !this.#abort.aborted) await this.#leave(task, handler);
@@ -177,16 +177,17 @@ export class Runner {
     }
   }
 
-  async #runAgain(task: StoredTask): Promise<void> {
-    const { store, clock, bootId, instanceId, handlers } = this.#parts;
-    await this.#persist(() => store.tasks.startAgain(task.code, { at: clock.now(), bootId, instanceId }));
-    const again = store.tasks.get(task.code);
-    const handler = handlers[task.type as TaskType];
-    if (!again || !handler) return;
-    const attempt = new Attempt(again, handler, this.#parts);
-    const working = this.#working.get(task.code);
+  async #runAgain(before: Attempt, handler: Handler): Promise<void> {
+    const { store, clock, bootId, instanceId } = this.#parts;
+    const { code } = before.task;
+    if (!before.stopReason) {
+      await this.#persist(() => store.tasks.startAgain(code, { at: clock.now(), bootId, instanceId }));
+    }
+    const attempt = new Attempt(store.tasks.get(code) ?? before.task, handler, this.#parts);
+    // Whatever asked to stop while this was decided asked for the task, not for the attempt.
+    if (before.stopReason) attempt.stop(before.stopReason);
+    const working = this.#working.get(code);
     if (working) working.attempt = attempt;
-    if (this.#draining || this.#abort.aborted) attempt.stop(agentStopping());
     await this.#settle(attempt, handler, await attempt.run());
   }
 

@@ -28,6 +28,8 @@ export class FakeController {
   acknowledges = true;
   welcomes = true;
   factsWanted = false;
+  /** Nothing that the agent sends arrives. */
+  loseUp = false;
   /** Thrown at the next dials. */
   refusal: Error | undefined;
   socket: MemorySocket | undefined;
@@ -44,7 +46,7 @@ export class FakeController {
     this.socket = mine;
     mine.listen({
       frame: (text) => {
-        if (this.socket === mine) this.#receive(Up.parse(JSON.parse(text)));
+        if (this.socket === mine && !this.loseUp) this.#receive(Up.parse(JSON.parse(text)));
       },
       alive: () => undefined,
       closed: () => undefined,
