@@ -7,6 +7,7 @@ import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
+import { letThrough } from './rollout-gate.ts';
 import { type LogReport, sortReports, type SortedReports } from './sort-reports.ts';
 
 export interface Delivery {
@@ -58,7 +59,8 @@ async function applyAccepted(
   const answers: AcceptAnswers = { moved: [], start: new Map(), forget: new Map(), cancel: new Map() };
   if (accepted.size === 0) return answers;
 
-  const moved = await tables.tasks.start([...accepted.values()], now, timeoutGraceMs);
+  const mayStart = await letThrough(tables, [...accepted.values()]);
+  const moved = await tables.tasks.start(mayStart, now, timeoutGraceMs);
   answers.moved = moved;
   changes.events.push(...eventsOfMoves(moved, now));
   const left = new Map(accepted);

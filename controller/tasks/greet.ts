@@ -9,6 +9,7 @@ import type { TaskRow } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { judgeHello } from './fence.ts';
 import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
+import { letThrough } from './rollout-gate.ts';
 import { shutdownProof } from './shutdown-proof.ts';
 import { heldVerdict, isLost } from './verdict.ts';
 
@@ -180,7 +181,7 @@ async function reconcile(
     hello.tasks.map(({ code }) => ({ deviceId: link.deviceId, code })),
   );
   if (held.length > 0) {
-    const started = await tables.tasks.start(held, now, timeoutGraceMs);
+    const started = await tables.tasks.start(await letThrough(tables, held), now, timeoutGraceMs);
     changes.events.push(...eventsOfMoves(started, now));
   }
 

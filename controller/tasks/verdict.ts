@@ -3,7 +3,7 @@ import { isFinal, type TaskState } from '../../shared/task-state.ts';
 
 /**
  * What a device does with a task it holds, given the task as it stands after the hello's own moves (PENDING, unexpired tasks it holds
- * are IN_PROGRESS by then). A task that never started may be forgotten; one that runs is only ever stopped by a cancel.
+ * are IN_PROGRESS by then, unless a rollout holds them back). A task that never started may be forgotten; one that runs is only ever stopped by a cancel.
  */
 export function heldVerdict(
   held: HeldState,
