@@ -187,7 +187,7 @@ test.skipIf(withoutPing)(
   },
 );
 
-describe.each(['REBOOT', 'SHUTDOWN', 'RESTART', 'HEALTH_CHECK'])('%s', (type) => {
+describe.each(['REBOOT', 'RESTART', 'HEALTH_CHECK'])('%s', (type) => {
   test.each(moments)('is true to what happened when the agent is killed with it $name', async (moment) => {
     await using here = await stage();
     const { caught, release } = here.gate.hold(moment.direction, (frame) => moment.matches(frame, here.gate));
@@ -196,5 +196,54 @@ describe.each(['REBOOT', 'SHUTDOWN', 'RESTART', 'HEALTH_CHECK'])('%s', (type) =>
     await victims.agent(here, release);
 
     expect(await cluster.controller.ended(code)).toMatchObject({ type, status: 'COMPLETED' });
+  });
+});
+
+const poweringOff = (frame: Frame): boolean =>
+  frame.type === 'report.batch' &&
+  (frame['reports'] as { phase?: string }[]).some(({ phase }) => phase === 'powering_off');
+
+describe('SHUTDOWN', () => {
+  test.each(moments.slice(0, 3))('is COMPLETED when the agent is killed with it $name', async (moment) => {
+    await using here = await stage();
+    const { caught, release } = here.gate.hold(moment.direction, (frame) => moment.matches(frame, here.gate));
+    const [code = ''] = await cluster.controller.run({
+      type: 'SHUTDOWN',
+      targets: { devices: [here.agent.name] },
+    });
+    await caught;
+    await victims.agent(here, release);
+    await until('the machine is off', () => !here.agent.program.isAlive);
+    expect(await cluster.controller.task(code)).toMatchObject({ status: 'IN_PROGRESS' });
+
+    here.agent.start(); // somebody presses the button
+    expect(await cluster.controller.ended(code)).toMatchObject({
+      status: 'COMPLETED',
+      result: { boot_id: expect.any(String) },
+    });
+  });
+
+  test.each([
+    { name: 'saying that it powers off', direction: 'up' as const, matches: poweringOff },
+    {
+      name: 'heard and not yet acknowledged',
+      direction: 'down' as const,
+      matches: (frame: Frame, gate: FrameGate) =>
+        frame.type === 'report.ack' && gate.seen.some((one) => poweringOff(one.frame)),
+    },
+  ])('is FAILED interrupted when the agent is killed $name: the machine was not told', async (moment) => {
+    await using here = await stage();
+    const { caught, release } = here.gate.hold(moment.direction, (frame) => moment.matches(frame, here.gate));
+    const [code = ''] = await cluster.controller.run({
+      type: 'SHUTDOWN',
+      targets: { devices: [here.agent.name] },
+    });
+    await caught;
+    await victims.agent(here, release);
+    expect(await cluster.controller.ended(code)).toMatchObject({
+      status: 'FAILED',
+      error_code: 'interrupted',
+    });
+    expect(here.agent.program.isAlive).toBe(true);
   });
 });

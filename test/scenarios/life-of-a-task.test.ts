@@ -27,6 +27,12 @@ test('a task of a device that is away waits, is cancelled, and never runs', asyn
   expect(await cluster.controller.task(task)).toMatchObject({ status: 'PENDING' });
   expect((await cancel(task)).status).toBe(200);
   expect(await cluster.controller.task(task)).toMatchObject({ status: 'CANCELLED', started_at: null });
+  expect((await cancel(task)).status).toBe(200); // asked twice, harmless
+});
+
+test('a task that has ended cannot be cancelled', async () => {
+  const task = await code(script('edge-1', 'exit 0'));
+  await cluster.controller.ended(task);
   expect(await cancel(task)).toMatchObject({ status: 409, body: { code: 'not_cancellable' } });
 });
 
