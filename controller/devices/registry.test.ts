@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AppError } from '../../shared/errors.ts';
+import type { AppError } from '../../shared/errors.ts';
 import { generateKeyPair, importPublicKey, keyFingerprint, verifyText } from '../../shared/node/keys.ts';
 import { EnrolmentTicket, EnrolStatement, ticketPrefix } from '../../shared/protocol/enrol.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';

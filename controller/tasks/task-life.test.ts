@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AppError } from '../../shared/errors.ts';
+import type { AppError } from '../../shared/errors.ts';
 import { CoreUnderTest } from '../../test/harness/core-under-test.ts';
 
 const minute = 60_000;
