@@ -7,7 +7,7 @@ import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { KeyPair } from '../../shared/node/keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
-import { type CommitSide, type FullAt, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { type DiskFaults, processDatabase } from './crashing-database.ts';
 import { Process, ProcessDied, WallClock } from './process.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -43,8 +43,8 @@ export class ControllerNode {
   readonly wall: WallClock;
   process: Process | undefined;
   core: ControllerCore | undefined;
+  readonly faults: DiskFaults = { crash: undefined, full: undefined };
   readonly #parts: ControllerNodeParts;
-  #database: ProcessDatabase | undefined;
   #stop = new AbortController();
   #stopped: (() => void) | undefined;
   #lives = 0;
@@ -63,8 +63,8 @@ export class ControllerNode {
     this.process = process;
     this.#stop = new AbortController();
     this.#stopped = undefined;
-    this.#database = processDatabase(raw, process, committed);
-    this.#run(process, this.#database.db).then(
+    const database = processDatabase({ raw, process, faults: this.faults, committed });
+    this.#run(process, database).then(
       () => {
         if (!process.alive) return;
         if (this.#stopped) this.#stopped();
@@ -98,20 +98,6 @@ export class ControllerNode {
       if (process.alive) failed(new Error(`the controller did not stop within ${stopMs} ms`));
     });
     this.#stop.abort(new Error('the controller is stopped'));
-  }
-
-  /** Lets the program die exactly before or after its n-th commit from now. */
-  crashAtCommit(n: number, side: CommitSide, crash: () => void): void {
-    this.#database?.crashAtCommit(n, side, crash);
-  }
-
-  fillDisk(at: FullAt | undefined): void {
-    this.#database?.fill(at);
-  }
-
-  /** Whatever was planned will not happen. */
-  calm(): void {
-    this.#database?.calm();
   }
 
   openLink(deviceId: string, socket: FrameSocket): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openSqlite } from '../../shared/node/sqlite.ts';
-import { type CommitSide, processDatabase } from './crashing-database.ts';
+import { type CommitSide, type DiskFaults, processDatabase } from './crashing-database.ts';
 import { Process, WallClock } from './process.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -10,11 +10,17 @@ function open() {
   const scheduler = new Scheduler();
   const process = new Process('one', scheduler, new WallClock(scheduler, 0));
   let commits = 0;
-  const database = processDatabase(raw, process, () => {
-    commits += 1;
+  const faults: DiskFaults = { crash: undefined, full: undefined };
+  const db = processDatabase({
+    raw,
+    process,
+    faults,
+    committed: () => {
+      commits += 1;
+    },
   });
   const survivors = (): unknown[] => raw.prepare('SELECT n FROM t').pluck().all();
-  return { ...database, process, survivors, commits: () => commits };
+  return { db, faults, process, survivors, commits: () => commits };
 }
 
 /** Three commits: a plain statement, a transaction by statements as kysely does it, one by better-sqlite3. */
@@ -46,8 +52,8 @@ describe('a crash at a commit leaves exactly what was committed', () => {
     [3, 'before', [1, 2, 2]],
     [3, 'after', [1, 2, 2, 3, 3]],
   ])('commit %i, %s it', (n, side, expected) => {
-    const { db, crashAtCommit, process, survivors } = open();
-    crashAtCommit(n, side, () => process.die());
+    const { db, faults, process, survivors } = open();
+    faults.crash = { commits: n, side, crash: () => process.die() };
 
     expect(() => writeThree(db)).toThrow('one is dead');
     expect(survivors()).toEqual(expected);
@@ -67,13 +73,13 @@ test('a process that dies in the middle of a transaction leaves nothing of it', 
 test.each(['write', 'commit'] as const)(
   'a disk that is full at the %s leaves nothing of a transaction',
   (at) => {
-    const { db, fill, survivors } = open();
-    fill(at);
+    const { db, faults, survivors } = open();
+    faults.full = at;
     expect(() => db.prepare('INSERT INTO t VALUES (1)').run()).toThrow('disk is full');
     expect(() => db.transaction(() => db.prepare('INSERT INTO t VALUES (2)').run())()).toThrow(
       'disk is full',
     );
-    fill(undefined);
+    faults.full = undefined;
     db.prepare('INSERT INTO t VALUES (3)').run();
     expect(survivors()).toEqual([3]);
   },

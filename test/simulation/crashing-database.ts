@@ -5,63 +5,66 @@ import { ProcessDied } from './process.ts';
 /** On which side of a commit a crash happens. */
 export type CommitSide = 'before' | 'after';
 
-/** When the process is to die: at the commit that brings `commits` to 0. */
-interface PlannedCrash {
+/** When a process is to die: at the commit that brings `commits` to 0. */
+export interface PlannedCrash {
   commits: number;
   side: CommitSide;
   crash: () => void;
 }
 
-/** The connection of one process to a database that outlives it. */
-export interface ProcessDatabase {
-  db: Sqlite;
-  /** Lets `crash` happen before or after the n-th commit from now (1: the next). */
-  crashAtCommit(n: number, side: CommitSide, crash: () => void): void;
-  /** The disk is full: writing fails, at once or only when it is to be committed. `undefined`: there is room. */
-  fill(at: FullAt | undefined): void;
-  /** The planned crash will not happen, and there is room. */
-  calm(): void;
-}
-
 export type FullAt = 'write' | 'commit';
+
+/** What goes wrong with the disk of a machine, whichever process uses it. */
+export interface DiskFaults {
+  /** Taken out when it happens. */
+  crash: PlannedCrash | undefined;
+  /** The disk is full: writing fails, at once or only when it is to be committed. */
+  full: FullAt | undefined;
+}
 
 /** As SQLite says it. */
 const diskFull = (): Error => Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
 
 /**
- * Wraps `raw` so that a crash can be set exactly between two commits. Everything a dead process still tries throws `ProcessDied`;
+ * Wraps `raw` so that `faults` can happen exactly between two commits. Everything a dead process still tries throws `ProcessDied`;
  * its open transaction is rolled back; `raw` goes on to the next process. `committed` is told after each commit.
  */
-export function processDatabase(raw: Sqlite, process: Process, committed: () => void): ProcessDatabase {
-  let planned: PlannedCrash | undefined;
-  let full: FullAt | undefined;
-
+export function processDatabase(parts: {
+  raw: Sqlite;
+  process: Process;
+  faults: DiskFaults;
+  committed: () => void;
+}): Sqlite {
+  const { raw, process, faults, committed } = parts;
   const requireLife = (): void => {
     if (!process.alive) throw new ProcessDied(process.name);
   };
   const crashIfDue = (side: CommitSide): void => {
+    const { crash: planned } = faults;
     if (planned?.side !== side || planned.commits > 1) return;
+    faults.crash = undefined;
     planned.crash();
     throw new ProcessDied(process.name);
   };
   const beforeCommit = (): void => {
-    if (full) throw diskFull();
+    if (faults.full) throw diskFull();
     crashIfDue('before');
   };
   const afterCommit = (): void => {
     committed();
     crashIfDue('after');
-    if (planned) planned.commits -= 1;
+    if (faults.crash) faults.crash.commits -= 1;
   };
   process.onDeath(() => {
-    planned = undefined;
     if (raw.inTransaction) raw.exec('ROLLBACK');
   });
 
   /** Runs one statement; one that leaves no transaction open and may write is a commit. */
   const execute = <T>(statement: { text: string; readonly: boolean }, run: () => T): T => {
     requireLife();
-    if (full === 'write' && !statement.readonly && !/^\s*begin\b/i.test(statement.text)) throw diskFull();
+    if (faults.full === 'write' && !statement.readonly && !/^\s*begin\b/i.test(statement.text)) {
+      throw diskFull();
+    }
     const isEnd = /^\s*(commit|end)\b/i.test(statement.text);
     const isCommit =
       isEnd ||
@@ -73,7 +76,7 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
     return outcome;
   };
 
-  const db = new Proxy(raw, {
+  const db: Sqlite = new Proxy(raw, {
     get(target, key) {
       if (key === 'prepare') {
         return (text: string) => {
@@ -96,19 +99,7 @@ export function processDatabase(raw: Sqlite, process: Process, committed: () => 
       };
     },
   });
-  return {
-    db,
-    crashAtCommit: (n, side, crash) => {
-      planned = { commits: n, side, crash };
-    },
-    fill: (at) => {
-      full = at;
-    },
-    calm: () => {
-      planned = undefined;
-      full = undefined;
-    },
-  };
+  return db;
 }
 
 type Statement = ReturnType<Sqlite['prepare']>;

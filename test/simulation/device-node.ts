@@ -4,7 +4,7 @@ import { handlers } from '../../agent/handlers/registry.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
-import { type CommitSide, type FullAt, type ProcessDatabase, processDatabase } from './crashing-database.ts';
+import { type DiskFaults, processDatabase } from './crashing-database.ts';
 import { currentExecution, type Handlers, type RecorderParts, recordExecutions } from './executions.ts';
 import type { Ledger, MachineEvent } from './ledger.ts';
 import type { Learns } from './connection.ts';
@@ -39,11 +39,11 @@ export class DeviceNode {
   readonly wall: WallClock;
   /** The database file. */
   raw: Sqlite;
+  readonly faults: DiskFaults = { crash: undefined, full: undefined };
   readonly #parts: DeviceNodeParts;
   readonly #bootId = { value: '' };
   #boot: Process | undefined;
   #agent: Process | undefined;
-  #database: ProcessDatabase | undefined;
   #core: AgentCore | undefined;
   #stop = new AbortController();
   #stopped: (() => void) | undefined;
@@ -128,25 +128,12 @@ export class DeviceNode {
     this.#stopped = () => this.crashAgent(downMs);
   }
 
-  fillDisk(at: FullAt | undefined): void {
-    this.#database?.fill(at);
-  }
-
   /** The disk is replaced by an empty one. */
   wipe(downMs: number): void {
     if (!this.#boot?.alive) return;
     this.goDown(downMs);
     this.raw = openSqlite(':memory:');
     this.#note('wiped');
-  }
-
-  crashAtCommit(n: number, side: CommitSide, crash: () => void): void {
-    this.#database?.crashAtCommit(n, side, crash);
-  }
-
-  /** Whatever was planned will not happen. */
-  calm(): void {
-    this.#database?.calm();
   }
 
   #killAgent(): void {
@@ -171,8 +158,13 @@ export class DeviceNode {
     this.#stopped = undefined;
     this.#draining = false;
     this.#note('agent started');
-    this.#database = processDatabase(this.raw, agent, () => {});
-    this.#run(boot, agent, this.#database.db).then(
+    const database = processDatabase({
+      raw: this.raw,
+      process: agent,
+      faults: this.faults,
+      committed: () => {},
+    });
+    this.#run(boot, agent, database).then(
       () => {
         if (!agent.alive) return;
         if (this.#stopped) this.#stopped();

@@ -1,9 +1,14 @@
 import { unreachable } from '../../shared/unreachable.ts';
-import type { FullAt } from './crashing-database.ts';
+import type { DiskFaults, FullAt } from './crashing-database.ts';
 import type { DeviceNode } from './device-node.ts';
 import type { Operator } from './operator.ts';
 import type { Action, Crash } from './schedule.ts';
 import type { World } from './world.ts';
+
+/** A machine whose disk can be filled, and whose program can be made to die at a commit: the one that runs, or the one that comes next. */
+interface Mortal {
+  faults: DiskFaults;
+}
 
 /** Lets the actions of a schedule happen, and ends all faults when its time is over. */
 export class Director {
@@ -28,14 +33,13 @@ export class Director {
     this.#over = true;
     const { controller, devices, network, trace } = this.#world;
     trace.add('director', 'the faults are over');
-    controller.wall.offsetMs = 0;
-    controller.calm();
     network.calm();
-    for (const device of devices) {
-      device.wall.offsetMs = 0;
-      device.calm();
-      network.partitioned.delete(device.id);
+    for (const { wall, faults } of [controller, ...devices]) {
+      wall.offsetMs = 0;
+      faults.crash = undefined;
+      faults.full = undefined;
     }
+    for (const { id } of devices) network.partitioned.delete(id);
   }
 
   #perform(action: Action): void {
@@ -75,16 +79,16 @@ export class Director {
         this.#partition(this.#device(action.device), action.ms);
         break;
       case 'crashController':
-        this.#crash(action.crash, controller, () => this.#crashController(action.crash.downMs));
+        this.#crash(action.crash, controller, (downMs) => this.#crashController(downMs));
         break;
       case 'crashAgent': {
         const device = this.#device(action.device);
-        this.#crash(action.crash, device, () => device.crashAgent(action.crash.downMs));
+        this.#crash(action.crash, device, (downMs) => device.crashAgent(downMs));
         break;
       }
       case 'powerCut': {
         const device = this.#device(action.device);
-        this.#crash(action.crash, device, () => device.goDown(action.crash.downMs));
+        this.#crash(action.crash, device, (downMs) => device.goDown(downMs));
         break;
       }
       case 'turnControllerClock':
@@ -124,13 +128,16 @@ export class Director {
     }
   }
 
-  #crash(
-    { commits, side }: Crash,
-    node: { crashAtCommit(n: number, side: Crash['side'], crash: () => void): void },
-    crash: () => void,
-  ): void {
-    if (commits === 0) crash();
-    else node.crashAtCommit(commits, side, crash);
+  #crash(crash: Crash, node: Mortal, die: (downMs: number) => void): void {
+    const { commits, side, downMs, next } = crash;
+    if (commits === 0) die(downMs);
+    else {
+      const crashNow = (): void => {
+        die(downMs);
+        if (next) this.#crash(next, node, die);
+      };
+      node.faults.crash = { commits, side, crash: crashNow };
+    }
   }
 
   #crashController(downMs: number): void {
@@ -152,12 +159,11 @@ export class Director {
     scheduler.after(downMs, () => controller.start());
   }
 
-  #fill(
-    node: { fillDisk(at: FullAt | undefined): void },
-    { at, forMs }: { at: FullAt; forMs: number },
-  ): void {
-    node.fillDisk(at);
-    this.#world.scheduler.after(forMs, () => node.fillDisk(undefined));
+  #fill({ faults }: Mortal, { at, forMs }: { at: FullAt; forMs: number }): void {
+    faults.full = at;
+    this.#world.scheduler.after(forMs, () => {
+      faults.full = undefined;
+    });
   }
 
   #partition(device: DeviceNode, ms: number): void {

@@ -4,11 +4,15 @@ import type { CommitSide, FullAt } from './crashing-database.ts';
 import type { SeededRandom } from './random.ts';
 import { drawRequest } from './requests.ts';
 
-/** How a program dies: now (`commits` 0), or before or after its n-th commit from now; and how long until the next one starts. */
+/**
+ * How a program dies: now (`commits` 0), or before or after its n-th commit from now; how long until the next one starts; and how the
+ * next one dies, counted from its start.
+ */
 export interface Crash {
   commits: number;
   side: CommitSide;
   downMs: number;
+  next: Crash | undefined;
 }
 
 /** One thing that somebody does or that goes wrong. `which` in [0, 1) picks among what there is at that time. */
@@ -170,11 +174,12 @@ export const drawSpan = (random: SeededRandom, ceilingMs: number): number =>
 const drawJump = (random: SeededRandom): number =>
   (random.chance(0.5) ? 1 : -1) * (random.chance(0.5) ? year : drawSpan(random, 60 * minute));
 
-function drawCrash(random: SeededRandom): Crash {
+function drawCrash(random: SeededRandom, earlier = 0): Crash {
   return {
-    commits: random.chance(0.2) ? 0 : random.integer(1, 6),
+    commits: earlier === 0 && random.chance(0.2) ? 0 : random.integer(1, 6),
     side: random.pick(['before', 'after']),
     downMs: drawSpan(random, 30_000),
+    next: earlier < 3 && random.chance(0.3) ? drawCrash(random, earlier + 1) : undefined,
   };
 }
 
