@@ -27,6 +27,8 @@ export interface ControllerNodeParts {
   lostWakeUps: number;
   /** Told after every commit. */
   committed: () => void;
+  /** Told when it takes requests. */
+  started: (core: ControllerCore, process: Process) => void;
   /** Told when a loop of a living controller failed: a bug. */
   failed: (error: unknown) => void;
   plantStore: (store: Store, database: Sqlite) => Store;
@@ -36,6 +38,7 @@ export interface ControllerNodeParts {
 /** A stop may take so long, simulated. */
 const stopMs = 60_000;
 export const controllerId = 'simulated-controller';
+export const accountId = '00000000-0000-4000-8000-000000000002';
 export const organizationId = '00000000-0000-4000-8000-000000000001';
 
 /** The controller's machine: one program that starts, crashes and starts again over the same database. */
@@ -119,6 +122,7 @@ export class ControllerNode {
       identity: { controllerId, keys },
       settings,
     });
+    this.#parts.started(this.core, process);
     await this.core.run(this.#stop.signal);
   }
 }
@@ -129,7 +133,7 @@ function lossyBus(random: SeededRandom, lost: number): Bus {
   return {
     ...bus,
     publish: (topic, message) => {
-      const isHint = topic === 'devices' || topic === 'deadlines';
+      const isHint = topic === 'devices' || topic === 'deadlines' || topic === 'events';
       if (!isHint || lost === 0 || !random.chance(lost)) bus.publish(topic, message);
     },
   };

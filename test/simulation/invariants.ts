@@ -50,6 +50,7 @@ export function violations({ ledger, controller, agents }: Evidence): Violation[
       });
     }
   }
+  found.push(...wrongAnswers(ledger));
   for (const problem of overruns(ledger, controller)) {
     found.push({ invariant: 'a rollout keeps its limits', problem });
   }
@@ -65,6 +66,23 @@ const finalRows = (controller: Sqlite): FinalRow[] =>
          timeout_ms AS timeoutMs, cancel_requested_at AS cancelRequestedAt FROM main.tasks`,
     )
     .all();
+
+/** An answer promises the tasks it names, and a request that is sent again makes none beside them. */
+function wrongAnswers(ledger: Ledger): Violation[] {
+  const invariant = 'an answered request made its tasks, once';
+  const tasks = [...ledger.tasks.values()];
+  const codes = new Set(tasks.map(({ code }) => code));
+  const missing = ledger.promised.flatMap((answer) =>
+    answer.codes
+      .filter((code) => !codes.has(code))
+      .map((code) => `${answer.request} named ${code}, which is nowhere`),
+  );
+  const tags = tasks.flatMap(({ deviceId, tag }) =>
+    tag === undefined ? [] : [`${deviceId} has tag ${tag} twice`],
+  );
+  const twice = tags.filter((tag, index) => tags.indexOf(tag) < index);
+  return [...missing, ...twice].map((problem) => ({ invariant, problem }));
+}
 
 function lost(task: SeenTask, row: FinalRow | undefined): string[] {
   if (task.deleted || !row) return ['is gone'];

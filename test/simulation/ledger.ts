@@ -62,6 +62,8 @@ export class Ledger {
   readonly tasks = new Map<string, SeenTask>();
   readonly executions: Execution[] = [];
   readonly machines: MachineEvent[] = [];
+  /** Task codes of requests that were answered: from then on they are promised. */
+  readonly promised: { request: string; codes: string[] }[] = [];
   /** Where the controller's clock was wrong at some time. */
   controllerClockTurned = false;
   /** What must never happen and was noticed at once. */

@@ -2,7 +2,8 @@ import type { OrganizationRow } from '../../controller/store/access.ts';
 import type { RunRequest } from '../../shared/api/tasks.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { isFinal } from '../../shared/task-state.ts';
-import { organizationId } from './controller-node.ts';
+import type { Submission } from '../../controller/tasks/submit.ts';
+import { accountId, organizationId } from './controller-node.ts';
 import { bornAt, type World } from './world.ts';
 
 const actor = { name: 'operator@example.net', organizationId, ipAddress: null, requestId: null };
@@ -13,28 +14,40 @@ const organization: OrganizationRow = {
   createdAt: bornAt,
 };
 
+/** After so long without an answer a request is sent again. */
+const answerMs = 1_000;
+
 /** A person at the API: asks, and gets an answer, an error, or nothing when the controller dies meanwhile. */
 export class Operator {
   readonly #world: World;
+  #requests = 0;
+  #waiting = 0;
 
   constructor(world: World) {
     this.#world = world;
   }
 
+  /** Requests that have had no answer yet. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Asks until there is an answer, under one idempotency key: whatever dies meanwhile, the tasks are made once. */
   create(request: RunRequest, inMs?: number): void {
     // People mean the true time, whatever the controller's clock says.
+    const { now } = this.#world.scheduler;
     const scheduledAt =
-      inMs === undefined
-        ? {}
-        : { scheduled_at: new Date(bornAt + this.#world.scheduler.now + inMs).toISOString() };
-    this.#ask(`create ${request.type}`, (core) =>
-      core.submit({
-        actor,
-        organization,
-        request: { ...request, ...scheduledAt },
-        trigger: inMs === undefined ? 'manual' : 'at',
-      }),
-    );
+      inMs === undefined ? {} : { scheduled_at: new Date(bornAt + now + inMs).toISOString() };
+    this.#requests += 1;
+    this.#waiting += 1;
+    const key = `request ${this.#requests}`;
+    this.#askUntilAnswered({
+      actor,
+      organization,
+      request: { ...request, ...scheduledAt },
+      trigger: inMs === undefined ? 'manual' : 'at',
+      idempotency: { accountId, key, requestDigest: key, status: 202 },
+    });
   }
 
   /** `which` in [0, 1) picks among the tasks that have not ended. */
@@ -64,6 +77,29 @@ export class Operator {
 
   approve(name: string): void {
     this.#ask(`approve ${name}`, (core) => core.devices.approve(actor, name));
+  }
+
+  #askUntilAnswered(submission: Submission & { idempotency: { key: string } }): void {
+    const { ledger, scheduler, controller } = this.#world;
+    const { key } = submission.idempotency;
+    let isAnswered = false;
+    this.#ask(`${key}: create ${submission.request.type}`, async (core) => {
+      const { process } = controller;
+      try {
+        const { answer } = await core.submit(submission);
+        if (!process?.alive) return;
+        ledger.promised.push({ request: key, codes: answer.tasks.map(({ task }) => task) });
+      } catch (error) {
+        if (isDiskFull(error) || !process?.alive) return;
+        isAnswered = true;
+        throw error;
+      }
+      isAnswered = true;
+    });
+    scheduler.after(answerMs, () => {
+      if (isAnswered) this.#waiting -= 1;
+      else this.#askUntilAnswered(submission);
+    });
   }
 
   #ask(what: string, question: (core: NonNullable<World['controller']['core']>) => Promise<unknown>): void {

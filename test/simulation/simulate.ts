@@ -33,6 +33,8 @@ const minute = 60_000;
 /** Longest time to come to rest: beyond every expiry, timeout and absence of the schedule, twice. */
 const restMs = 20 * minute;
 const probeMs = 5 * minute;
+/** Longer than any poll that may be needed when a wake-up is lost. */
+const lastLookMs = 3_000;
 
 /** Plays one schedule, lets everything come to rest, proves that every device still works, and checks every promise. */
 export async function simulate({
@@ -69,7 +71,7 @@ export async function simulate({
   const found = violations({ ledger, controller: world.raw, agents: world.agentDatabases });
   const outcome = {
     seed,
-    violations: [...found, ...deaf(world)],
+    violations: [...found, ...deaf(world), ...unread(world)],
     digest: world.trace.digest,
     trace: world.trace.lines,
     tasks: ledger.tasks.size,
@@ -93,11 +95,11 @@ const probe = (device: string) => ({
 
 async function awaitRest(world: World, operator: Operator, limitMs: number): Promise<void> {
   const until = world.scheduler.now + limitMs;
-  while (world.scheduler.now < until && !isAtRest(world)) {
+  while (world.scheduler.now < until && !(operator.waiting === 0 && isAtRest(world))) {
     letIn(world, operator);
     await world.scheduler.run(world.scheduler.now + 2_000);
   }
-  await world.scheduler.run(world.scheduler.now + 1_000);
+  await world.scheduler.run(world.scheduler.now + lastLookMs);
 }
 
 function isAtRest({ ledger, present, controller, network }: World): boolean {
@@ -133,4 +135,13 @@ function deaf({ ledger, present }: World): Violation[] {
           },
         ];
   });
+}
+
+/** Everybody who follows the events gets each of them once and in order. */
+function unread({ raw, events }: World): Violation[] {
+  const told = raw.prepare<[], number>('SELECT cursor FROM events ORDER BY cursor').pluck().all();
+  const problem = `${told.length} events were stored, ${events.seen.length} read`;
+  return told.join() === events.seen.join()
+    ? []
+    : [{ invariant: 'every event is read once, in order', problem }];
 }

@@ -5,8 +5,9 @@ import { DialRefused } from '../../agent/link/dial-refused.ts';
 import { importPrivateKey, type KeyPair } from '../../shared/node/keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
-import { ControllerNode, organizationId } from './controller-node.ts';
+import { accountId, ControllerNode, organizationId } from './controller-node.ts';
 import { DeviceNode } from './device-node.ts';
+import { EventReader } from './event-reader.ts';
 import { Ledger } from './ledger.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
@@ -36,6 +37,7 @@ const tenYears = 10 * 365 * 86_400_000;
 export class World {
   readonly scheduler = new Scheduler();
   readonly ledger = new Ledger();
+  readonly events = new EventReader(this.ledger);
   readonly trace: Trace;
   readonly network: Network;
   readonly controller: ControllerNode;
@@ -65,6 +67,7 @@ export class World {
       keys,
       settings: simulatedSettings,
       lostWakeUps: schedule.lostWakeUps,
+      started: (core, process) => this.events.follow(core, process),
       committed: () => observer.committed(),
       failed: (error) => {
         ledger.bugs.push(`the controller failed: ${error instanceof Error ? error.stack : String(error)}`);
@@ -171,6 +174,7 @@ const simulatedSettings = {
   taskRetentionMs: tenYears,
   auditRetentionMs: tenYears,
   eventRetentionMs: tenYears,
+  idempotencyMs: tenYears,
 };
 
 /** A migrated database with the organization in it, for every world to begin with. */
@@ -181,6 +185,14 @@ export async function prepareImage(): Promise<Buffer> {
     id: organizationId,
     name: 'default',
     displayName: 'Default',
+    createdAt: bornAt,
+  });
+  await store.access.insertAccount({
+    id: accountId,
+    organizationId,
+    email: 'operator@example.net',
+    name: 'Operator',
+    role: 'operator',
     createdAt: bornAt,
   });
   const image = database.serialize();
