@@ -2,6 +2,7 @@ import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import { hashSecret, keyFingerprint, sameDigest } from '../../shared/node/keys.ts';
+import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { type EnrolmentTicket, ticketPrefix } from '../../shared/protocol/enrol.ts';
 import type {
   AccessTokenRow,
@@ -56,7 +57,7 @@ export class Tokens {
       throw new AppError('token_expired', `Access token ${name} (${prefix}…) expired ${iso(expiresAt)}`);
     }
     if (lastUsedAt === null || Math.abs(now - lastUsedAt) >= touchEveryMs) {
-      await store.access.touchAccessToken(id, now);
+      await store.access.touchAccessToken(id, now).catch(unlessDiskFull);
     }
     return principal;
   }
@@ -160,6 +161,11 @@ export class Tokens {
       requestId,
     };
   }
+}
+
+/** When a token was used is good to know; a full disk must not keep its bearer from looking. */
+function unlessDiskFull(error: unknown): void {
+  if (!isDiskFull(error)) throw error;
 }
 
 const secretOf = (random: Random): string => Buffer.from(random.bytes(secretBytes)).toString('base64url');

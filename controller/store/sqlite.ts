@@ -61,7 +61,9 @@ const maxStatements = 256;
 export function sqliteChoice(database: Sqlite, owned: boolean): DialectChoice {
   forgetStatistics(database);
   const statements = new Map<string, ReturnType<Sqlite['prepare']>>();
-  const prepare = (text: string) => {
+  const prepare = (text: string): ReturnType<Sqlite['prepare']> => {
+    // A full disk ends a transaction by itself: a second end of it would hide the error that people must hear of.
+    if (text === 'rollback' && !database.inTransaction) return prepare('select 0');
     const known = statements.get(text);
     if (known) return known;
     // A transaction that reads first and writes later would fail when another process wrote in between.
