@@ -61,7 +61,7 @@ class Tour {
     await this.muster(['device', 'approve', ...names]);
     for (const name of names) this.#cluster.agent(name).start();
     for (const name of names) await this.#cluster.online(name);
-    await this.muster(['device', 'label', 'edge-1', 'site=berlin']);
+    await this.muster(['device', 'label', 'edge-1', 'site=berlin', '-q']);
     await this.muster(['device', 'list']);
   }
 
@@ -102,8 +102,23 @@ class Tour {
     say('REBOOT (restart), one device after the other: COMPLETED when the boot id has changed');
     await this.muster(['run', 'restart', '--device', 'edge-[34]', '--batch', '1', '--wait', '--yes']);
     await this.powerOff();
+    await this.refusedType();
+  }
+
+  async refusedType(): Promise<void> {
     say('What comes with a later version is refused, not pretended');
-    await this.muster(['task', 'list', '--type', 'SYNC']);
+    const { status, body } = await this.#cluster.controller.api(
+      'POST',
+      '/api/v1/organizations/default/tasks',
+      {
+        type: 'SYNC',
+        targets: { all: true },
+      },
+    );
+    process.stdout.write(
+      `   a request for SYNC → ${status} ${String(body['code'])}: ${String(body['error'])}\n`,
+    );
+    expectThat('no task was made', status === 422);
   }
 
   async powerOff(): Promise<void> {
