@@ -1,5 +1,5 @@
 import type { Handler } from '../../agent/handlers/handler.ts';
-import type { Store } from '../../controller/store/store.ts';
+import type { Store, StoreTables } from '../../controller/store/store.ts';
 import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
 import type { Handlers } from './executions.ts';
@@ -99,7 +99,7 @@ export const plants: Record<string, Plant> = {
   'late-result-wins': {
     says: 'a result that comes after the end changes the state',
     store: (store, database) =>
-      wrapTasks(store, (tasks) => ({
+      wrapTable(store, 'tasks', (tasks) => ({
         keepLate: async (late, now) => {
           const moves = await tasks.keepLate(late, now);
           for (const { code, report } of late) {
@@ -108,6 +108,14 @@ export const plants: Record<string, Plant> = {
           }
           return moves;
         },
+      })),
+  },
+  'forget-the-key': {
+    says: 'a request that is sent again is carried out again',
+    store: (store) =>
+      wrapTable(store, 'access', () => ({
+        idempotentAnswer: async () => undefined,
+        keepIdempotentAnswer: async () => {},
       })),
   },
   'run-again-after-crash': {
@@ -175,26 +183,28 @@ function wrapSocket(
   };
 }
 
-type Tasks = Store['tasks'];
+type Table = 'tasks' | 'access';
 
-/** Changes methods of the task table, inside transactions and outside. */
-function wrapTasks(store: Store, change: (tasks: Tasks) => Partial<Tasks>): Store {
-  const changed = (tasks: Tasks): Tasks => {
-    const changes = change(tasks) as Record<string | symbol, unknown>;
-    return new Proxy(tasks, {
-      get: (target, key) => changes[key] ?? bound(target, key),
-    });
+/** Changes methods of one table, inside transactions and outside. */
+function wrapTable<Name extends Table>(
+  store: Store,
+  name: Name,
+  change: (table: Store[Name]) => Partial<Store[Name]>,
+): Store {
+  const changed = (table: Store[Name]): Store[Name] => {
+    const changes = change(table) as Record<string | symbol, unknown>;
+    return new Proxy(table, { get: (target, key) => changes[key] ?? bound(target, key) });
   };
-  const withTasks = <Tables extends object>(tables: Tables & { tasks: Tasks }): Tables =>
+  const withTable = (tables: StoreTables): StoreTables =>
     new Proxy(tables, {
-      get: (target, key) => (key === 'tasks' ? changed(target.tasks) : bound(target, key)),
+      get: (target, key) => (key === name ? changed(target[name] as Store[Name]) : bound(target, key)),
     });
   return new Proxy(store, {
     get: (target, key) => {
-      if (key === 'tasks') return changed(target.tasks);
+      if (key === name) return changed(target[name]);
       if (key !== 'transaction') return bound(target, key);
       const transaction: Store['transaction'] = (work) =>
-        target.transaction((tables) => work(withTasks(tables)));
+        target.transaction((tables) => work(withTable(tables)));
       return transaction;
     },
   });

@@ -94,7 +94,9 @@ function failedUntruly(facts: Facts): string[] {
     case '':
       return ['has no error code'];
     case 'lost_by_device':
-      return ledger.machineEvents(task.deviceId).some(({ what }) => what === 'wiped')
+      return ledger
+        .machineEvents(task.deviceId)
+        .some(({ what, order }) => what === 'wiped' && order > (task.moves[0]?.order ?? 0))
         ? []
         : ['says lost_by_device, and the device lost nothing'];
     case 'interrupted':
