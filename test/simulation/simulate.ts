@@ -95,8 +95,10 @@ const probe = (device: string) => ({
 
 async function awaitRest(world: World, operator: Operator, limitMs: number): Promise<void> {
   const until = world.scheduler.now + limitMs;
-  while (world.scheduler.now < until && !(operator.waiting === 0 && isAtRest(world))) {
-    letIn(world, operator);
+  while (
+    world.scheduler.now < until &&
+    !(letIn(world, operator) && operator.waiting === 0 && isAtRest(world))
+  ) {
     await world.scheduler.run(world.scheduler.now + 2_000);
   }
   await world.scheduler.run(world.scheduler.now + lastLookMs);
@@ -116,10 +118,15 @@ function isAtRest({ ledger, present, controller, network }: World): boolean {
   );
 }
 
-/** A device that was disabled by the schedule is approved in the end. */
-function letIn({ raw }: World, operator: Operator): void {
-  const out = raw.prepare<[], { name: string }>(`SELECT name FROM devices WHERE status = 'DISABLED'`).all();
+/** Approves what the schedule disabled; true when there was nothing to approve. */
+function letIn({ raw }: World, operator: Operator): boolean {
+  const out = raw
+    .prepare<[], { name: string }>(
+      `SELECT name FROM devices WHERE status = 'DISABLED' AND removed_at IS NULL`,
+    )
+    .all();
   for (const { name } of out) operator.approve(name);
+  return out.length === 0;
 }
 
 /** Devices that do not complete a plain task although nothing is wrong any more. */
