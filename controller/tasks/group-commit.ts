@@ -23,6 +23,9 @@ export interface GroupCommitParts {
   advanced(deviceIds: Set<string>, runIds: Set<string>): void;
 }
 
+/** Nobody waits for a welcome of a few milliseconds, and a hello comes rarely alone after a restart. */
+const helloWaitMs = 4;
+
 /**
  * Applies what links deliver: everything that waits goes into one transaction, and the answers follow its commit.
  *
@@ -46,8 +49,8 @@ export class GroupCommit {
     const { inbox, clock } = this.#parts;
     for (;;) {
       await inbox.filled(signal);
-      // One turn of the event loop, so that frames which arrived together share a commit.
-      await clock.sleep(0, signal).catch(() => undefined);
+      // One turn of the event loop, so that frames which arrived together share a commit; a returning fleet shares few.
+      await clock.sleep(inbox.hasHello ? helloWaitMs : 0, signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.#flush(inbox.take(), signal);
       this.#deliverCancels();

@@ -26,12 +26,18 @@ const maxRows = 20_000;
 export class Inbox {
   readonly #shares = new Map<OnlineLink, Share>();
   #cancels: DeviceTask[] = [];
+  #helloCount = 0;
   readonly #wakeUp = new WakeUp();
 
   /** Settles when there is something to take, or the signal is aborted. */
   async filled(signal: AbortSignal): Promise<void> {
     while (this.#shares.size === 0 && this.#cancels.length === 0 && !signal.aborted)
       await this.#wakeUp.wait(signal);
+  }
+
+  /** A link waits for its welcome. */
+  get hasHello(): boolean {
+    return this.#helloCount > 0;
   }
 
   take(): Share[] {
@@ -42,7 +48,10 @@ export class Inbox {
       taken.push(share);
       rows += share.reports.length;
     }
-    for (const share of taken) this.#shares.delete(share.link);
+    for (const share of taken) {
+      this.#shares.delete(share.link);
+      if (share.hello) this.#helloCount -= 1;
+    }
     return taken;
   }
 
@@ -60,6 +69,7 @@ export class Inbox {
 
   hello(link: OnlineLink, hello: Hello): void {
     this.#share(link).hello = hello;
+    this.#helloCount += 1;
     this.#wakeUp.call();
   }
 
