@@ -1,4 +1,7 @@
 import { join } from 'node:path';
+import { DataFolder } from '../../agent/data-folder.ts';
+import { enrol } from '../../agent/enrol.ts';
+import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { RunningProgram, runProgram } from './program.ts';
 
 /** A real agent with a data folder of its own, which survives `kill` and `start`. The machine below it is the dummy one. */
@@ -24,6 +27,19 @@ export class AgentProcess implements AsyncDisposable {
     const args = ['enrol', '--data', this.folder, '--url', url, '--token', token, '--name', this.name];
     const { exitCode, stdout, stderr } = await runProgram('agent', args);
     if (exitCode !== 0) throw new Error(`enrol ended with ${exitCode}: ${stderr}${stdout}`);
+  }
+
+  /** The same within this process: for a fleet, where a program for each enrolment takes longer than all the rest. */
+  async enrolHere(url: string, ticket: string): Promise<void> {
+    await enrol({
+      folder: new DataFolder(this.folder),
+      ticket,
+      url,
+      name: this.name,
+      force: false,
+      clock: systemClock,
+      random: systemRandom,
+    });
   }
 
   get program(): RunningProgram {

@@ -52,6 +52,15 @@ export class Cluster implements AsyncDisposable {
     return agent;
   }
 
+  /** As `enrolled`, without a program of its own for it. */
+  async enrolledHere(name: string): Promise<AgentProcess> {
+    const agent = new AgentProcess(name, join(this.folder, name));
+    mkdirSync(agent.folder, { mode: 0o700 });
+    await agent.enrolHere(this.controller.url, this.controller.enrolmentToken);
+    this.agents.push(agent);
+    return agent;
+  }
+
   /** A new agent, enrolled, approved, started and online. */
   async join(name: string, options: Parameters<Cluster['enrolled']>[1] = {}): Promise<AgentProcess> {
     const agent = await this.enrolled(name, options);
