@@ -5,7 +5,7 @@ import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 import { AgentConfigFile, defaultAgentConfig } from './config.ts';
 import { readConfig } from './config-file.ts';
 
-function read(
+async function read(
   text: string | undefined,
   more: { env?: Record<string, string>; parts?: Record<string, string> } = {},
 ) {
@@ -16,7 +16,7 @@ function read(
   for (const [name, part] of Object.entries(more.parts ?? {})) {
     writeFileSync(join(folder.path, 'agent.conf.d', name), part);
   }
-  return readConfig({
+  return await readConfig({
     schema: AgentConfigFile,
     file,
     mustExist: text !== undefined,
@@ -26,14 +26,14 @@ function read(
   });
 }
 
-test('without a file everything has its default', () => {
+test('without a file everything has its default', async () => {
   const { version: _version, ...defaults } = defaultAgentConfig;
-  expect(read(undefined)).toEqual(defaults);
-  expect(read('# nothing yet\n')).toEqual(defaults);
+  expect(await read(undefined)).toEqual(defaults);
+  expect(await read('# nothing yet\n')).toEqual(defaults);
 });
 
-test('file, then parts in order of name, then environment: the last word counts, key by key', () => {
-  const config = read('log_level: warn\nslots:\n  script: 3\n  read: 8\n', {
+test('file, then parts in order of name, then environment: the last word counts, key by key', async () => {
+  const config = await read('log_level: warn\nslots:\n  script: 3\n  read: 8\n', {
     parts: {
       '20-b.yaml': 'slots: { script: 5 }\n',
       '10-a.yaml': 'slots: { script: 4 }\ndrain_seconds: 1\n',
@@ -68,19 +68,21 @@ test.each([
   ],
   ['text that is no YAML', 'a: [1\n', /agent\.yaml:\d+: /],
   ['a list instead of keys', '- a\n', /expected keys and values/],
-])('%s is told with file and line', (_what, text, message) => {
-  expect(() => read(text)).toThrow(message);
+])('%s is told with file and line', async (_what, text, message) => {
+  await expect(read(text)).rejects.toThrow(message);
 });
 
-test('a problem in a part or a variable names that part or that variable', () => {
-  expect(() => read('', { parts: { 'x.yaml': 'a: 1\n' } })).toThrow(/conf\.d\/x\.yaml:1: unknown key a/);
-  expect(() => read('', { env: { MUSTER_AGENT_LOG_LEVL: 'info' } })).toThrow(
+test('a problem in a part or a variable names that part or that variable', async () => {
+  await expect(read('', { parts: { 'x.yaml': 'a: 1\n' } })).rejects.toThrow(
+    /conf\.d\/x\.yaml:1: unknown key a/,
+  );
+  await expect(read('', { env: { MUSTER_AGENT_LOG_LEVL: 'info' } })).rejects.toThrow(
     /variable MUSTER_AGENT_LOG_LEVL: unknown key/,
   );
 });
 
-test('a file that was named must exist', () => {
-  expect(() =>
+test('a file that was named must exist', async () => {
+  await expect(
     readConfig({
       schema: AgentConfigFile,
       file: '/does/not/exist.yaml',
@@ -89,5 +91,5 @@ test('a file that was named must exist', () => {
       env: {},
       notConfig: [],
     }),
-  ).toThrow('/does/not/exist.yaml: cannot be read');
+  ).rejects.toThrow('/does/not/exist.yaml: cannot be read');
 });

@@ -1,21 +1,19 @@
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
-import { stringify } from 'yaml';
 import { AppError } from '../shared/errors.ts';
 import { DeviceName } from '../shared/ids.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { type AgentConfig, AgentConfigFile } from './config.ts';
-import { ConfigError, readConfig } from './config-file.ts';
 import { DataFolder } from './data-folder.ts';
-import { enrol } from './enrol.ts';
-import { showStatus } from './show-status.ts';
 import { version } from './version.ts';
 
 const defaultData = '/var/lib/muster-agent';
 const defaultConfig = '/etc/muster/agent.yaml';
 const envPrefix = 'MUSTER_AGENT';
+
+// What only one command needs is loaded by that command: the daemon stays small.
 
 /** Runs a command line and sets the exit code. */
 export async function main(program: NodeJS.Process): Promise<void> {
@@ -64,6 +62,7 @@ function enrolCommand(program: NodeJS.Process): Command {
     .action(async (argument, options) => {
       const ticket = options.tokenStdin ? await text(program.stdin) : (argument ?? options.token);
       if (!ticket) throw new CommandError('Give an enrolment token, or --token-stdin', exitCodes.usage);
+      const { enrol } = await import('./enrol.ts');
       const outcome = await enrol({
         folder: new DataFolder(options.data),
         ticket,
@@ -92,7 +91,7 @@ function startCommand(program: NodeJS.Process): Command {
     .option('--config <file>', `configuration file (default: ${defaultConfig}, if it exists)`)
     .option('--dummy', 'power and services in memory, everything else real', false)
     .action(async (options) => {
-      const config = loadConfig(program, options.config);
+      const config = await loadConfig(program, options.config);
       const { start } = await import('./start.ts');
       program.exitCode = await start({ folder: new DataFolder(options.data), config, dummy: options.dummy });
     });
@@ -106,7 +105,8 @@ function statusCommand(program: NodeJS.Process): Command {
     .addOption(
       new Option('-f, --format <format>', 'output').choices(['simple', 'json'] as const).default('simple'),
     )
-    .action((options) => {
+    .action(async (options) => {
+      const { showStatus } = await import('./show-status.ts');
       program.stdout.write(showStatus(new DataFolder(options.data), options.format));
     });
   return command as unknown as Command;
@@ -118,8 +118,8 @@ function configCommand(program: NodeJS.Process): Command {
     .command('check')
     .description('read the configuration and say what is wrong with it')
     .option('--config <file>', `configuration file (default: ${defaultConfig})`)
-    .action((options) => {
-      loadConfig(program, options.config);
+    .action(async (options) => {
+      await loadConfig(program, options.config);
       program.stdout.write('the configuration is valid\n');
     });
   command
@@ -129,8 +129,9 @@ function configCommand(program: NodeJS.Process): Command {
     .addOption(
       new Option('-f, --format <format>', 'output').choices(['yaml', 'json'] as const).default('yaml'),
     )
-    .action((options) => {
-      const { version: _version, ...config } = loadConfig(program, options.config);
+    .action(async (options) => {
+      const { version: _version, ...config } = await loadConfig(program, options.config);
+      const { stringify } = await import('yaml');
       const shown =
         options.format === 'json' ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config);
       program.stdout.write(shown);
@@ -138,8 +139,9 @@ function configCommand(program: NodeJS.Process): Command {
   return command as unknown as Command;
 }
 
-function loadConfig(program: NodeJS.Process, file: string | undefined): AgentConfig {
-  const config = readConfig({
+async function loadConfig(program: NodeJS.Process, file: string | undefined): Promise<AgentConfig> {
+  const { readConfig } = await import('./config-file.ts');
+  const config = await readConfig({
     schema: AgentConfigFile,
     file: file ?? defaultConfig,
     mustExist: file !== undefined,
@@ -168,8 +170,7 @@ function checkUrl(url: string): string {
 function tell(program: NodeJS.Process, error: unknown): number {
   // Commander has told its own errors already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-  const isForeseen =
-    error instanceof CommandError || error instanceof ConfigError || error instanceof AppError;
+  const isForeseen = error instanceof CommandError || error instanceof AppError;
   const shown =
     error instanceof Error ? (isForeseen ? error.message : (error.stack ?? error.message)) : String(error);
   program.stderr.write(`muster-agent: ${shown}\n`);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { SignJWT } from 'jose';
+import { SignJWT } from 'jose/jwt/sign';
 import { WebSocket } from 'ws';
 import { ErrorBody } from '../../shared/api/common.ts';
 import type { Random } from '../../shared/clock.ts';
