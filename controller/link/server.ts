@@ -81,7 +81,7 @@ async function upgrade(
   const device = await parts.admission.authenticate(request.headers.authorization);
   if (socket.destroyed) return;
   socket.removeListener('error', onSocketError);
-  wss.handleUpgrade(request, socket, head, (ws) => parts.openLink(device, new WsSocket(ws)));
+  wss.handleUpgrade(request, socket, head, (ws) => parts.openLink(device, new WsSocket(ws, socket)));
 }
 
 const refusal = (

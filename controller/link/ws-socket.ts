@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 
@@ -10,11 +11,15 @@ type Adapted = WebSocket & { [adapter]?: WsSocket };
  */
 export class WsSocket implements FrameSocket {
   readonly #ws: Adapted;
+  /** What the WebSocket writes to. */
+  readonly #stream: Duplex;
+  #isCorked = false;
   /** Undefined before `listen` and after the close. */
   listener: FrameListener | undefined = undefined;
 
-  constructor(ws: WebSocket) {
+  constructor(ws: WebSocket, stream: Duplex) {
     this.#ws = ws;
+    this.#stream = stream;
     this.#ws[adapter] = this;
   }
 
@@ -23,7 +28,19 @@ export class WsSocket implements FrameSocket {
   }
 
   send(frame: string): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(frame);
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    // Frames of one turn go out by one system call: a start and an acknowledgement mostly come together.
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#stream.cork();
+      process.nextTick(uncork, this);
+    }
+    this.#ws.send(frame);
+  }
+
+  uncork(): void {
+    this.#isCorked = false;
+    this.#stream.uncork();
   }
 
   ping(): void {
@@ -46,6 +63,10 @@ export class WsSocket implements FrameSocket {
     this.#ws.on('close', onClose);
     this.#ws.on('error', onError);
   }
+}
+
+function uncork(socket: WsSocket): void {
+  socket.uncork();
 }
 
 const listenerOf = (ws: Adapted): FrameListener | undefined => ws[adapter]?.listener;

@@ -10,6 +10,7 @@ import type { NewEvent } from '../store/events.ts';
 import type { NewRun } from '../store/runs.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import type { NewTask } from '../store/tasks.ts';
+import { candidates } from './target-candidates.ts';
 import { type ResolvedTargets, resolveTargets } from './targets.ts';
 import { readParameters } from './task-parameters.ts';
 
@@ -80,7 +81,7 @@ async function create(parts: SubmitParts, submission: Submission, parameters: st
     const earlier = idempotency ? await answeredBefore(tables, idempotency) : undefined;
     if (earlier) return { submitted: { answer: earlier, replayed: true }, deviceIds: [] };
 
-    const devices = await tables.devices.brief(organization.id);
+    const devices = await candidates(tables.devices, organization.id, request.targets);
     const resolved = resolveTargets(request.targets, devices, request.type);
     const plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
     if (request.dry_run) return { submitted: { answer: plan.answer, replayed: false }, deviceIds: [] };
