@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
-import { execa } from 'execa';
+import type { execa as Execa } from 'execa';
 import { TaskError } from '../../shared/errors.ts';
 import { type Output, OutputPumps } from './output-pumps.ts';
 import { endGroup } from './process-group.ts';
@@ -68,7 +68,8 @@ async function prepare(command: Command, path: string, extra: Record<string, str
  * is told only after all output was handed over.
  */
 async function runPrepared(prepared: Prepared, output: Output, signal: AbortSignal): Promise<ProcessEnd> {
-  const child = spawn(prepared);
+  const { execa } = await import('execa'); // 20 MiB that a device without scripts does not need
+  const child = spawn(execa, prepared);
   const group = child.pid;
   if (group === undefined) throw notStarted(prepared, (await child).cause);
 
@@ -97,7 +98,7 @@ async function runPrepared(prepared: Prepared, output: Output, signal: AbortSign
   return { ...end, stopped: first === 'stop' };
 }
 
-function spawn(prepared: Prepared) {
+function spawn(execa: typeof Execa, prepared: Prepared) {
   try {
     return execa(prepared.file, prepared.args, {
       cwd: prepared.cwd,

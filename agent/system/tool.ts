@@ -1,5 +1,3 @@
-import { execa } from 'execa';
-
 /** How a small program of the system ended; undefined when the machine does not have it. */
 export interface ToolEnd {
   exitCode: number;
@@ -13,6 +11,7 @@ export async function runTool(
   args: string[],
   options: { timeoutMs?: number } = {},
 ): Promise<ToolEnd | undefined> {
+  const { execa } = await import('execa');
   const end = await execa(file, args, {
     reject: false,
     stdin: 'ignore',
