@@ -18,7 +18,7 @@ import { GroupCommit } from './tasks/group-commit.ts';
 import { Inbox } from './tasks/inbox.ts';
 import { failDeviceTasks } from './tasks/moves.ts';
 import { Retention } from './tasks/retention.ts';
-import { type Submission, type Submitted, submit } from './tasks/submit.ts';
+import { type Submission, type Submitted, Submissions } from './tasks/submit.ts';
 
 export type { ControllerIdentity } from './devices/identity.ts';
 export { type ControllerSettings, defaultSettings } from './settings.ts';
@@ -67,6 +67,65 @@ export interface ControllerCore {
 
 /** Puts the controller's logic together. Everything it does on its own happens in `run`. */
 export function createControllerCore(parts: ControllerParts): ControllerCore {
+  const { store, bus, clock, random, identity } = parts;
+  const {
+    admission,
+    cancellation,
+    commits,
+    devices,
+    dispatcher,
+    events,
+    inbox,
+    links,
+    online,
+    tokens,
+    ...more
+  } = assemble(parts);
+  let running = false;
+
+  return {
+    identity,
+    admission,
+    devices,
+    tokens,
+    events,
+    async run(signal) {
+      const unsubscribe = [
+        bus.subscribe('cancel', ({ tasks }) => inbox.cancels(tasks)),
+        bus.subscribe('close', ({ deviceIds, code, reason }) => links.closeDevices(deviceIds, code, reason)),
+      ];
+      running = true;
+      try {
+        const loops = [commits, dispatcher, links, more.retention, more.presence];
+        await runTogether(
+          loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
+          signal,
+        );
+      } finally {
+        running = false;
+        for (const stop of unsubscribe) stop();
+      }
+    },
+    openLink: (device, socket) => links.open(device, socket),
+    submit: (submission) => submissions.submit(submission),
+    cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
+    cancelRun: (actor, runId, options) => cancellation.cancelRun(actor, runId, options),
+    status: () => ({
+      ready: running && !commits.lastCommitFailed,
+      linksOpen: links.size,
+      devicesOnline: online.size,
+      offersSent: dispatcher.offersSent,
+      reportsApplied: commits.reportsApplied,
+      commits: commits.commits,
+      commitFailures: commits.commitFailures,
+      eventSubscribers: events.subscribers,
+      linksRefused: admission.refused,
+    }),
+  };
+}
+
+/** The parts, in the order in which they need each other. */
+function assemble(parts: ControllerParts) {
   const { store, bus, clock, random, log, identity, settings } = parts;
   const online = new OnlineDevices(clock);
   const inbox = new Inbox();
@@ -122,46 +181,20 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
   const retention = new Retention({ store, clock, settings, log: log.child({ part: 'retention' }) });
   const presence = new Presence({ devices: store.devices, online, clock, log });
   const cancellation = new Cancellation({ store, bus, clock });
-  let running = false;
-
+  const submissions = new Submissions({ store, bus, clock, random });
   return {
-    identity,
     admission,
+    cancellation,
+    commits,
     devices,
-    tokens,
+    dispatcher,
     events,
-    async run(signal) {
-      const unsubscribe = [
-        bus.subscribe('cancel', ({ tasks }) => inbox.cancels(tasks)),
-        bus.subscribe('close', ({ deviceIds, code, reason }) => links.closeDevices(deviceIds, code, reason)),
-      ];
-      running = true;
-      try {
-        const loops = [commits, dispatcher, links, retention, presence];
-        await runTogether(
-          loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
-          signal,
-        );
-      } finally {
-        running = false;
-        for (const stop of unsubscribe) stop();
-      }
-    },
-    openLink: (device, socket) => links.open(device, socket),
-    submit: (submission) => submit({ store, bus, clock, random }, submission),
-    cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
-    cancelRun: (actor, runId, options) => cancellation.cancelRun(actor, runId, options),
-    status: () => ({
-      ready: running && !commits.lastCommitFailed,
-      linksOpen: links.size,
-      devicesOnline: online.size,
-      offersSent: dispatcher.offersSent,
-      reportsApplied: commits.reportsApplied,
-      commits: commits.commits,
-      commitFailures: commits.commitFailures,
-      eventSubscribers: events.subscribers,
-      linksRefused: admission.refused,
-    }),
+    inbox,
+    links,
+    online,
+    presence,
+    retention,
+    tokens,
   };
 }
 

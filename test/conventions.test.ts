@@ -61,7 +61,10 @@ test('no file is empty', () => {
 test('files and folders are kebab-case and named after a thing, not after what does not fit elsewhere', () => {
   const named = code.map(({ path }) => path);
   const odd = named.filter(
-    (path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.(test|config))?\.(ts|js)$/.test(path.replace(/^\.ci\//, 'ci/')),
+    (path) =>
+      !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.[a-z0-9-]+)?(\.(test|config))?\.(ts|js)$/.test(
+        path.replace(/^\.ci\//, 'ci/'),
+      ),
   );
   expect(odd).toEqual([]);
   expect(named.filter((path) => /(^|\/)(utils?|helpers?|common|misc|lib)\//.test(path))).toEqual([]);
