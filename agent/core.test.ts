@@ -187,3 +187,21 @@ test('drain: a RESTART does not wait for itself', async () => {
   await agent.clock.advance(1_000);
   expect(agent.controller.result(code)).toMatchObject({ outcome: 'COMPLETED' });
 });
+
+test('drain: what was accepted and not started is left for the next process', async () => {
+  await using agent = await online();
+  const { controller } = agent;
+  controller.startsAccepted = false;
+  controller.offer({ code });
+  await agent.rest();
+  const drained = await drainFor(agent, 0);
+  controller.send({ type: 'task.start', codes: [code] });
+  controller.states.set(code, 'IN_PROGRESS');
+  await agent.clock.advance(3_000);
+  expect(drained()).toBe(true);
+  expect(agent.machine.processes.executions).toEqual([]);
+
+  await agent.restart();
+  await agent.clock.advance(1_000);
+  expect(controller.result(code)).toMatchObject({ outcome: 'COMPLETED' });
+});

@@ -20,7 +20,7 @@ export interface HandlerContext {
   progress(progress: { percent?: number; message?: string }): void;
   /** Reports a phase and settles when the controller has committed it. Rejects when `signal` is aborted before. */
   reportPhase(phase: string, message: string): Promise<void>;
-  /** Round trip of the link in milliseconds; rejects when there is no link. */
+  /** Round trip of the link in milliseconds. Waits for a link when there is none; rejects with the signal's reason. */
   roundTrip(signal: AbortSignal): Promise<number>;
   /** A note to whoever picks this task up after a crash: on disk when the call returns. */
   journal: Journal;

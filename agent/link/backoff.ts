@@ -3,9 +3,16 @@ import { DialRefused } from './dial-refused.ts';
 
 const firstCeilingMs = 1_000;
 const lastCeilingMs = 60_000;
-/** Wait of a device that a person has to let in first, when the controller names none. */
+/** Wait of a device for which a person has to do something first, when the controller names none. */
 const notLetInMs = 30_000;
-const notLetIn = new Set(['not_approved', 'disabled', 'quarantined', 'not_authenticated', 'forbidden']);
+const notLetIn = new Set([
+  'not_approved',
+  'disabled',
+  'quarantined',
+  'not_authenticated',
+  'forbidden',
+  'upgrade_required',
+]);
 
 /**
  * How long to wait before the next dial: full jitter under a ceiling that doubles from 1 s to 60 s. A wait that the controller named

@@ -46,6 +46,8 @@ export class Runner {
 
   /** The controller has committed IN_PROGRESS: runs what is accepted. Everything else was started before, or is not held. */
   start(codes: readonly string[]): void {
+    // Left accepted: the next process starts it, when its hello says that it is held.
+    if (this.#draining) return;
     const { store, clock, bootId, instanceId, log } = this.#parts;
     const fresh = codes.filter((code) => !this.#working.has(code));
     let started: string[];
