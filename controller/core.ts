@@ -18,7 +18,8 @@ import { GroupCommit } from './tasks/group-commit.ts';
 import { Inbox } from './tasks/inbox.ts';
 import { failDeviceTasks } from './tasks/moves.ts';
 import { Retention } from './tasks/retention.ts';
-import { type Submission, type Submitted, Submissions } from './tasks/submit.ts';
+import { Submissions } from './tasks/submissions.ts';
+import type { Submission, Submitted } from './tasks/submit.ts';
 
 export type { ControllerIdentity } from './devices/identity.ts';
 export { type ControllerSettings, defaultSettings } from './settings.ts';
@@ -67,7 +68,7 @@ export interface ControllerCore {
 
 /** Puts the controller's logic together. Everything it does on its own happens in `run`. */
 export function createControllerCore(parts: ControllerParts): ControllerCore {
-  const { store, bus, clock, random, identity } = parts;
+  const { bus, identity } = parts;
   const {
     admission,
     cancellation,
@@ -78,6 +79,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     inbox,
     links,
     online,
+    submissions,
     tokens,
     ...more
   } = assemble(parts);
@@ -194,6 +196,7 @@ function assemble(parts: ControllerParts) {
     online,
     presence,
     retention,
+    submissions,
     tokens,
   };
 }

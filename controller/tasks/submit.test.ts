@@ -238,3 +238,35 @@ describe('an idempotency key', () => {
     await expect(controller.core.submit(other)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
   });
 });
+
+test('submissions that come together share a commit, and a refused one does not touch the others', async () => {
+  await using controller = await CoreUnderTest.start();
+  await controller.device('fw-1');
+  const names = ['fw-1', 'missing', 'fw-1', '('];
+  const outcomes = await Promise.allSettled(names.map((name) => controller.submit([name])));
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected']);
+  const { total } = await controller.store.runs.list(controller.organization.id, { page: 1, perPage: 1 });
+  expect(total).toBe(2);
+});
+
+test('a commit that fails is tried again for each alone', async () => {
+  await using controller = await CoreUnderTest.start();
+  await controller.device('fw-1');
+  const { store } = controller;
+  const transaction = store.transaction.bind(store);
+  let failures = 0;
+  store.transaction = (work) =>
+    transaction(async (tables) => {
+      const done = await work(tables);
+      if (Array.isArray(done) && done.length > 1) {
+        failures += 1;
+        throw new Error('planted');
+      }
+      return done;
+    });
+  const codes = await Promise.all([1, 2, 3].map(() => controller.submit(['fw-1'])));
+  expect(failures).toBe(1);
+  expect(new Set(codes.flat()).size).toBe(3);
+  const { total } = await store.runs.list(controller.organization.id, { page: 1, perPage: 1 });
+  expect(total).toBe(3);
+});

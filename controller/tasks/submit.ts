@@ -12,7 +12,6 @@ import type { Store, StoreTables } from '../store/store.ts';
 import type { NewTask } from '../store/tasks.ts';
 import { candidates } from './target-candidates.ts';
 import { type ResolvedTargets, resolveTargets } from './targets.ts';
-import { readParameters } from './task-parameters.ts';
 
 export interface Submission {
   actor: Actor;
@@ -46,70 +45,51 @@ export interface SubmitParts {
 /** How far in the past `scheduled_at` may lie, for clocks that differ a little; it means now then. */
 const pastToleranceMs = 30_000;
 const horizonMs = 366 * 86_400_000;
-/** With 47 bits of code a second draw is needed about once in a lifetime. */
-const codeDraws = 3;
+/** What one submission came to inside a transaction that is not committed yet. */
+export type Outcome =
+  | { kind: 'done'; submitted: Submitted; deviceIds: string[]; isScheduled: boolean }
+  | { kind: 'refused'; error: unknown };
 
-/** Creates a run with one task for each targeted device: all of it in one transaction, or nothing. */
-export async function submit(parts: SubmitParts, submission: Submission): Promise<Submitted> {
-  const { request } = submission;
-  const parameters = readParameters(request.type, request.payload);
-  if (request.schedule !== undefined && request.scheduled_at !== undefined) {
-    throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
-  }
-  if (request.schedule !== undefined) {
-    throw new AppError('bad_request', 'schedule is not valid: schedules are not supported yet');
-  }
-
-  for (let draw = 1; ; draw += 1) {
-    try {
-      return await create(parts, submission, parameters);
-    } catch (error) {
-      if (draw === codeDraws || !isCodeTaken(error)) throw error;
-    }
-  }
-}
-
-const isCodeTaken = (error: unknown): boolean => error instanceof AppError && error.code === 'name_taken';
-
-async function create(parts: SubmitParts, submission: Submission, parameters: string): Promise<Submitted> {
-  const { store, bus, clock } = parts;
+/** Creates the run of one submission with all its tasks, inside a transaction. What is refused is refused before anything is written. */
+export async function create(
+  parts: SubmitParts,
+  tables: StoreTables,
+  submission: Submission,
+  parameters: string,
+): Promise<Outcome> {
   const { organization, request, idempotency } = submission;
-  const now = clock.now();
-  const scheduledAt = scheduledFor(request.scheduled_at, now);
-
-  const { submitted, deviceIds } = await store.transaction(async (tables) => {
+  const now = parts.clock.now();
+  let plan: RunPlan;
+  try {
     const earlier = idempotency ? await answeredBefore(tables, idempotency) : undefined;
-    if (earlier) return { submitted: { answer: earlier, replayed: true }, deviceIds: [] };
-
+    if (earlier) return answered({ answer: earlier, replayed: true });
+    const scheduledAt = scheduledFor(request.scheduled_at, now);
     const devices = await candidates(tables.devices, organization.id, request.targets);
     const resolved = resolveTargets(request.targets, devices, request.type);
-    const plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
-    if (request.dry_run) return { submitted: { answer: plan.answer, replayed: false }, deviceIds: [] };
-
-    await insertRun(tables, submission, plan, now);
-    if (idempotency) {
-      const { accountId, key, requestDigest, status } = idempotency;
-      const body = JSON.stringify(plan.answer);
-      await tables.access.keepIdempotentAnswer({
-        accountId,
-        key,
-        requestDigest,
-        status,
-        body,
-        createdAt: now,
-      });
-    }
-    return {
-      submitted: { answer: plan.answer, replayed: false },
-      deviceIds: plan.tasks.map(({ deviceId }) => deviceId),
-    };
-  });
-  if (deviceIds.length > 0) {
-    bus.publish('events', {});
-    if (scheduledAt === null) bus.publish('devices', { deviceIds });
+    plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
+  } catch (error) {
+    if (error instanceof AppError) return { kind: 'refused', error };
+    throw error;
   }
-  return submitted;
+  const submitted = { answer: plan.answer, replayed: false };
+  if (request.dry_run) return answered(submitted);
+
+  await insertRun(tables, submission, plan, now);
+  if (idempotency) {
+    const { accountId, key, requestDigest, status } = idempotency;
+    const body = JSON.stringify(plan.answer);
+    await tables.access.keepIdempotentAnswer({ accountId, key, requestDigest, status, body, createdAt: now });
+  }
+  const deviceIds = plan.tasks.map(({ deviceId }) => deviceId);
+  return { kind: 'done', submitted, deviceIds, isScheduled: plan.run.scheduledAt !== null };
 }
+
+const answered = (submitted: Submitted): Outcome => ({
+  kind: 'done',
+  submitted,
+  deviceIds: [],
+  isScheduled: false,
+});
 
 /** Undefined time and times just past mean now. */
 function scheduledFor(text: string | undefined, now: Instant): Instant | null {
