@@ -35,7 +35,3 @@ export const isFinal = (state: TaskState): boolean => taskStates[state].final;
 
 export const canMove = (from: TaskState | null, to: TaskState): boolean =>
   taskMoves.some((move) => move.from === from && move.to === to);
-
-/** States that a plain cancel ends at once; IN_PROGRESS needs a cancel request that the device confirms. */
-export const isCancellable = (state: TaskState): boolean =>
-  state !== 'IN_PROGRESS' && canMove(state, 'CANCELLED');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** A frame as it was understood: a message, a type we do not know (answer with `error`, go on), or nonsense (close with `badFrame`). */
 export type ReadFrame<Message> =

@@ -33,7 +33,11 @@ export type TaskOffer = z.output<typeof TaskOffer>;
 
 /** Refusals that leave the task PENDING: the device may take it later. */
 export const passingRefusals = ['busy', 'disk_full', 'draining', 'expired'] as const;
-/** Refusals that fail the task: the device will never take it. */
+/**
+ * Refusals that fail the task: the device will never take it. Any other reason counts as one of them.
+ *
+ * @public
+ */
 export const lastingRefusals = [
   'policy',
   'bad_parameters',

@@ -43,7 +43,7 @@ export function completeLockFile(path: string): string[] {
     };
   }
   const { '': root, ...others } = lock.packages;
-  const sorted = Object.entries(others).sort(([left], [right]) => (left < right ? -1 : 1));
+  const sorted = Object.entries(others).sort(([left], [right]) => left.localeCompare(right, 'en')); // npm's order
   lock.packages = { ...(root ? { '': root } : {}), ...Object.fromEntries(sorted) };
   writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
   return missing.map(({ name }) => name);
