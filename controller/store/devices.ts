@@ -108,7 +108,7 @@ export interface DeviceStore {
   setLabels(id: string, labels: Labels, now: Instant): Promise<void>;
   /** The row stays for the history, as `NAME__deleted__CODE` (the end of its id); its name and key are free again. */
   remove(id: string, now: Instant): Promise<void>;
-  /** `reason` null lifts it. */
+  /** `reason` null lifts it: the next hello is believed whatever it says of its past, because a person looked at the device. */
   setQuarantine(id: string, reason: string | null, now: Instant): Promise<void>;
 
   /** Stores accepted hellos, and opens or supersedes their local databases (`deviceStores`). */
@@ -205,8 +205,18 @@ export class SqlDeviceStore implements DeviceStore {
   }
 
   async setQuarantine(id: string, reason: string | null, now: Instant): Promise<void> {
-    const since = reason === null ? null : now;
-    await this.#set(id, sql`quarantined_at = ${since}, quarantine_reason = ${reason}, updated_at = ${now}`);
+    if (reason !== null) {
+      await this.#set(id, sql`quarantined_at = ${now}, quarantine_reason = ${reason}, updated_at = ${now}`);
+      return;
+    }
+    await atomically(this.#db, async (db) => {
+      await all(
+        db,
+        sql`update devices set quarantined_at = null, quarantine_reason = null, epoch = 0, connection = 0,
+          store_id = null, updated_at = ${now} where id = ${id} and removed_at is null`,
+      );
+      await all(db, sql`update device_stores set superseded_at = null where device_id = ${id}`);
+    });
   }
 
   saveHellos(rows: HelloRow[]): Promise<void> {

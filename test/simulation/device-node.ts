@@ -136,6 +136,24 @@ export class DeviceNode {
     this.#note('wiped');
   }
 
+  /** Undefined while it holds a task: putting back a task that was about to start is beyond what can be noticed. */
+  snapshot(): Buffer | undefined {
+    const isBusy = this.#lives === 0 || this.raw.inTransaction || this.#holdsTasks();
+    return isBusy ? undefined : this.raw.serialize();
+  }
+
+  /** The disk is put back to an earlier state. */
+  restore(snapshot: Buffer, downMs: number): void {
+    if (!this.#boot?.alive) return;
+    this.goDown(downMs);
+    this.raw = openSqlite(snapshot);
+    this.#note('restored');
+  }
+
+  #holdsTasks(): boolean {
+    return this.raw.prepare(`SELECT 1 FROM tasks WHERE state <> 'finished'`).get() !== undefined;
+  }
+
   #killAgent(): void {
     if (!this.#agent?.alive) return;
     this.#agent.die();

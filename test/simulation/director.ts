@@ -108,6 +108,9 @@ export class Director {
         // The last device stays, so that there is something to look at.
         if (this.#world.devices.length > 1) this.#operator.remove(this.#device(action.device).name);
         break;
+      case 'restore':
+        this.#restore(this.#device(action.device), action);
+        break;
       case 'wipe':
         this.#device(action.device).wipe(action.downMs);
         break;
@@ -184,6 +187,16 @@ export class Director {
     const broken = { agentLearns: 100, controllerLearns: 'never', upArrive: 100, downArrive: 0 } as const;
     network.cutAll(deviceId, { ...broken, lateMs: 0 });
     network.cutAtFrame(deviceId, 1, { ...broken, lateMs: helloLateMs });
+  }
+
+  #restore(device: DeviceNode, times: { ageMs: number; downMs: number; approvedAfterMs: number }): void {
+    const { scheduler } = this.#world;
+    const snapshot = device.snapshot();
+    scheduler.after(times.ageMs, () => {
+      if (this.#over || !snapshot) return;
+      device.restore(snapshot, times.downMs);
+      scheduler.after(times.downMs + times.approvedAfterMs, () => this.#operator.approve(device.name));
+    });
   }
 
   #turn(node: { wall: { offsetMs: number } }, { ms, forMs }: { ms: number; forMs: number }): void {

@@ -35,7 +35,7 @@ export interface Execution {
 /** What one machine lived through, in order. */
 export interface MachineEvent {
   deviceId: string;
-  what: 'agent started' | 'agent stops' | 'agent died' | 'booted' | 'went down' | 'wiped';
+  what: 'agent started' | 'agent stops' | 'agent died' | 'booted' | 'went down' | 'wiped' | 'restored';
   bootId: string;
   at: number;
   order: number;

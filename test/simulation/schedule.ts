@@ -33,6 +33,8 @@ export type Action =
   | { kind: 'turnDeviceClock'; device: number; ms: number; forMs: number }
   | { kind: 'disable'; device: number; forMs: number }
   | { kind: 'remove'; device: number }
+  /** The disk is put back to what it was before: a snapshot of the machine is restored. */
+  | { kind: 'restore'; device: number; ageMs: number; downMs: number; approvedAfterMs: number }
   | { kind: 'wipe'; device: number; downMs: number }
   /** Stopped politely, and started again: an upgrade. */
   | { kind: 'restartController'; downMs: number }
@@ -67,6 +69,7 @@ const weights: Record<Action['kind'], number> = {
   turnDeviceClock: 3,
   disable: 2,
   remove: 0.5,
+  restore: 2,
   wipe: 1,
   restartController: 2,
   restartAgent: 2,
@@ -155,6 +158,14 @@ function drawAction(
       return { kind, device, forMs: drawSpan(random, 60_000) };
     case 'remove':
       return { kind, device };
+    case 'restore':
+      return {
+        kind,
+        device,
+        ageMs: random.integer(2_000, 60_000),
+        downMs: drawSpan(random, 20_000),
+        approvedAfterMs: drawSpan(random, 60_000),
+      };
     case 'wipe':
     case 'restartAgent':
       return { kind, device, downMs: drawSpan(random, 20_000) };

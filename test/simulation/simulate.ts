@@ -118,11 +118,11 @@ function isAtRest({ ledger, present, controller, network }: World): boolean {
   );
 }
 
-/** Approves what the schedule disabled; true when there was nothing to approve. */
+/** Approves what was disabled or is in quarantine; true when there was nothing to approve. */
 function letIn({ raw }: World, operator: Operator): boolean {
   const out = raw
     .prepare<[], { name: string }>(
-      `SELECT name FROM devices WHERE status = 'DISABLED' AND removed_at IS NULL`,
+      `SELECT name FROM devices WHERE (status = 'DISABLED' OR quarantined_at IS NOT NULL) AND removed_at IS NULL`,
     )
     .all();
   for (const { name } of out) operator.approve(name);

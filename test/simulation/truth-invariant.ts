@@ -96,7 +96,10 @@ function failedUntruly(facts: Facts): string[] {
     case 'lost_by_device':
       return ledger
         .machineEvents(task.deviceId)
-        .some(({ what, order }) => what === 'wiped' && order > (task.moves[0]?.order ?? 0))
+        .some(
+          ({ what, order }) =>
+            (what === 'wiped' || what === 'restored') && order > (task.moves[0]?.order ?? 0),
+        )
         ? []
         : ['says lost_by_device, and the device lost nothing'];
     case 'interrupted':

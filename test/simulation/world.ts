@@ -158,7 +158,8 @@ export class World {
     const device = this.#admission.get(deviceId);
     if (device && device.quarantineReason !== null) {
       const bug = `${deviceId} was quarantined: ${device.quarantineReason}`;
-      if (!this.ledger.bugs.includes(bug)) this.ledger.bugs.push(bug);
+      const isDeserved = this.ledger.machineEvents(deviceId).some(({ what }) => what === 'restored');
+      if (!isDeserved && !this.ledger.bugs.includes(bug)) this.ledger.bugs.push(bug);
       throw new DialRefused('quarantined', bug, { retryAfterMs: 10_000 });
     }
     if (device?.status !== 'ENABLED') {
