@@ -162,3 +162,21 @@ test('with a database that may not grow, results displace log lines', async () =
     [],
   );
 });
+
+test('a task to be forgotten while the disk is full does not start, and is forgotten when there is room', async () => {
+  const { agent, disk, controller } = await online();
+  await using _end = agent;
+  controller.startsAccepted = false;
+  controller.offer({ code });
+  await agent.rest();
+  disk.isFull = true;
+  controller.send({ type: 'task.forget', codes: [code] });
+  await agent.rest();
+  expect(agent.core?.status()).toMatchObject({ state: 'online', tasks: [{ code, state: 'accepted' }] });
+
+  disk.isFull = false;
+  controller.send({ type: 'task.start', codes: [code] });
+  await agent.clock.advance(10_000);
+  expect(agent.core?.status().tasks).toEqual([]);
+  expect(agent.machine.processes.executions).toHaveLength(0);
+});

@@ -70,14 +70,14 @@ export class Runner {
   /** The task must not start any more. A task that runs is not forgotten. */
   forget(codes: readonly string[]): void {
     const { store, log } = this.#parts;
+    const waiting = codes.filter((code) => !this.#working.has(code));
     let forgotten: string[];
     try {
-      forgotten = store.write(() =>
-        codes.filter((code) => !this.#working.has(code) && store.tasks.forget(code)),
-      );
+      forgotten = store.write(() => waiting.filter((code) => store.tasks.forget(code)));
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      return; // held on, not started; the next welcome says it again
+      for (const code of waiting) this.#forgetLater(code);
+      return;
     }
     for (const code of forgotten)
       log.info({ event: 'task.forgotten', task: code }, 'task forgotten before its start');
@@ -206,6 +206,17 @@ export class Runner {
     } else {
       await this.#record(stored, outcome);
     }
+  }
+
+  /** Counts as at work meanwhile, so that it does not start; it is said once only, and would hold its slot for ever. */
+  #forgetLater(code: string): void {
+    const { store } = this.#parts;
+    if (store.tasks.get(code)?.state !== 'accepted') return;
+    this.#keep(code, undefined, () =>
+      this.#persist(() => {
+        store.tasks.forget(code);
+      }),
+    );
   }
 
   #failUnstarted(codes: readonly string[]): void {

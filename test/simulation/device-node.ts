@@ -138,7 +138,8 @@ export class DeviceNode {
 
   /** Undefined while it holds a task: putting back a task that was about to start is beyond what can be noticed. */
   snapshot(): Buffer | undefined {
-    const isBusy = this.#lives === 0 || this.raw.inTransaction || this.#holdsTasks();
+    const isNew = this.raw.pragma('user_version', { simple: true }) === 0;
+    const isBusy = isNew || this.raw.inTransaction || this.#holdsTasks();
     return isBusy ? undefined : this.raw.serialize();
   }
 
