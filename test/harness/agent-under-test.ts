@@ -72,6 +72,6 @@ export class AgentUnderTest implements AsyncDisposable {
     await this.clock.advance(60_000);
     await this.#running;
     this.db.close();
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) throw new Error('the agent failed inside', { cause: this.failure });
   }
 }
