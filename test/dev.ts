@@ -43,9 +43,10 @@ function watch(label: string, name: ProgramName, args: string[]): void {
   createInterface({ input: child.stdout }).on('line', (line) =>
     process.stdout.write(`${label.padEnd(10)} ${line}\n`),
   );
-  const end = () => child.kill('SIGTERM');
-  for (const signal of ['SIGINT', 'SIGTERM', 'exit'] as const) process.once(signal, end);
+  process.once('exit', () => child.kill('SIGTERM'));
 }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0));
 
 const { admin_token: token, enrolment_token: ticket } = await seed();
 watch('controller', 'controller', ['start', '--data', join(folder, 'controller'), '--listen', listen]);
