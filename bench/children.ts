@@ -36,7 +36,7 @@ export async function freePort(): Promise<number> {
 /** A program of ours as a process; its output is shown only when it fails. */
 export function startProgram(argv: string[], env: Record<string, string> = {}): ChildProcess {
   const child = spawn(process.execPath, argv, {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', process.env['BENCH_LOG'] ? 'inherit' : 'ignore', 'inherit'],
     env: { ...process.env, ...env },
   });
   living.add(child);
