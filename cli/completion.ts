@@ -1,10 +1,13 @@
 import tab from '@bomb.sh/tab';
 import type { Command } from '@bomb.sh/tab';
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
+import { bashCompletion } from './bash-completion.ts';
+import type { OutStream } from './terminal.ts';
 
 /** Prints the script that asks `muster complete -- WORDS` at every TAB. */
-export function printCompletionScript(shell: string): void {
-  tab.setup('muster', 'muster', shell);
+export function printCompletionScript(shell: string, stdout: OutStream): void {
+  if (shell === 'bash') stdout.write(bashCompletion);
+  else tab.setup('muster', 'muster', shell);
 }
 
 /** Answers such a question. `words` are what was typed after `muster`, the last one unfinished. */
