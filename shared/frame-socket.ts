@@ -8,6 +8,7 @@ export interface FrameSocket {
   send(frame: string): void;
   /** Asks the peer for a sign of life, answered by `alive`. */
   ping(): void;
+  /** A reason too long for a close frame is cut. */
   close(code: number, reason: string): void;
   /** Drops the connection without a handshake: the peer is presumed dead. */
   terminate(): void;

@@ -136,7 +136,7 @@ export class Connection {
         break;
       case 'bad':
         this.#log.warn({ problem: read.problem }, 'the controller sent a frame that is not understood');
-        this.close(closeCodes.badFrame, read.problem.slice(0, 100));
+        this.close(closeCodes.badFrame, read.problem);
         break;
     }
   }

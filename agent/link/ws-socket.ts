@@ -1,4 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
+import { closeReason } from '../../shared/close-reason.ts';
 import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 
@@ -38,7 +39,7 @@ export class WsSocket implements FrameSocket {
   }
 
   close(code: number, reason: string): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(code, reason.slice(0, 100));
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(code, closeReason(reason));
     else this.#ws.terminate();
   }
 

@@ -78,8 +78,7 @@ export class Link implements OnlineLink, FrameListener {
 
   close(code: number, reason: string): void {
     if (this.isClosed) return;
-    // A close frame carries at most 123 bytes of reason.
-    this.#socket.close(code, reason.slice(0, 100));
+    this.#socket.close(code, reason);
     this.#end(code, reason);
   }
 

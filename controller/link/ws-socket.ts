@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import { closeReason } from '../../shared/close-reason.ts';
 import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 
 const adapter = Symbol('adapter');
@@ -48,7 +49,7 @@ export class WsSocket implements FrameSocket {
   }
 
   close(code: number, reason: string): void {
-    this.#ws.close(code, reason);
+    this.#ws.close(code, closeReason(reason));
   }
 
   terminate(): void {
