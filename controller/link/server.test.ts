@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import { promisify } from 'node:util';
 import { text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -187,6 +188,27 @@ describe('an upgrade', () => {
     expect(await refusal('Bearer x', '/other')).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
+  test('that is refused is over, also when the caller keeps its side open', async () => {
+    const { port } = server.address() as AddressInfo;
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const upgrade = `GET ${linkPath} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
+    socket.write(
+      `${upgrade}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+    );
+    expect(await text(socket)).toContain('401 Unauthorized');
+    await expect.poll(() => promisify(server.getConnections.bind(server))()).toBe(0);
+    socket.destroy();
+  });
+
+  test('that is let in while the controller begins to stop opens no link', async () => {
+    const authorization = `Bearer ${await token()}`;
+    const refused = refusal(authorization);
+    await once(server, 'upgrade');
+    stop();
+    expect(await refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(controller.core.status().linksOpen).toBe(0);
+  });
+
   test('while stopping is unavailable', async () => {
     stop();
     expect(await refusal(`Bearer ${await token()}`)).toMatchObject({
@@ -201,6 +223,36 @@ test('a frame over 1 MiB closes the link with a code', async () => {
   ws.send('x'.repeat(1_048_577));
   const [code] = (await once(ws, 'close')) as [number];
   expect(code).toBe(closeCodes.frameTooLarge);
+});
+
+test('a reason in letters of many bytes closes the link like any other', async () => {
+  const hello = (storeId: string) => ({
+    type: 'hello',
+    protocol: { min: 1, max: 1 },
+    agentVersion: '1',
+    bootId: 'b',
+    instanceId: 'i',
+    epoch: 1,
+    connection: 1,
+    storeId,
+    taskTypes: [],
+    slots: {},
+    tasks: [],
+    lastSeq: 0,
+    clock: 0,
+    factsDigest: '',
+  });
+  const letters = 'あ'.repeat(64);
+  for (const storeId of [letters, 'newer']) {
+    const ws = await open();
+    ws.send(JSON.stringify(hello(storeId)));
+    await once(ws, 'message');
+  }
+  const ws = await open();
+  ws.send(JSON.stringify(hello(letters)));
+  const [code, reason] = (await once(ws, 'close')) as [number, Buffer];
+  expect(code).toBe(closeCodes.quarantined);
+  expect(reason.toString()).toMatch(/^its earlier local database あ+$/);
 });
 
 test('a binary frame is no message', async () => {

@@ -41,11 +41,10 @@ export function serveLinks(parts: LinkServerParts): () => void {
   let stopped = false;
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', onSocketError);
-    if (stopped) {
-      refuse(parts, socket, refusal(parts, 'unavailable', 'The controller is stopping', 1_000));
-      return;
-    }
-    upgrade(parts, wss, { request, socket, head }).catch((error: unknown) => {
+    const refuseWhenStopped = (): void => {
+      if (stopped) throw refusal(parts, 'unavailable', 'The controller is stopping', 1_000);
+    };
+    upgrade(parts, wss, { request, socket, head, refuseWhenStopped }).catch((error: unknown) => {
       refuse(parts, socket, error);
     });
   };
@@ -62,13 +61,15 @@ interface UpgradeRequest {
   request: IncomingMessage;
   socket: Duplex;
   head: Buffer;
+  refuseWhenStopped: () => void;
 }
 
 async function upgrade(
   parts: LinkServerParts,
   wss: WebSocketServer,
-  { request, socket, head }: UpgradeRequest,
+  { request, socket, head, refuseWhenStopped }: UpgradeRequest,
 ): Promise<void> {
+  refuseWhenStopped();
   const path = request.url?.split('?')[0];
   if (path !== linkPath)
     throw new AppError('not_found', `There is no WebSocket at ${path ?? ''}, only at ${linkPath}`);
@@ -80,6 +81,7 @@ async function upgrade(
   }
   const device = await parts.admission.authenticate(request.headers.authorization);
   if (socket.destroyed) return;
+  refuseWhenStopped(); // it may have been stopped meanwhile, and nobody would close this link
   socket.removeListener('error', onSocketError);
   wss.handleUpgrade(request, socket, head, (ws) => parts.openLink(device, new WsSocket(ws, socket)));
 }
@@ -125,7 +127,8 @@ function refuse(parts: LinkServerParts, socket: Duplex, error: unknown): void {
     ...(told.status === 426 ? ['Upgrade: websocket'] : []),
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
+  // The server allows half-open connections: without this, a caller that never closes its side would keep it.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 const retryAfterMs = (detail: unknown): number =>
