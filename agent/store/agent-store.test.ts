@@ -8,10 +8,10 @@ import { defaultOutboxBounds } from './log-bounds.ts';
 const random = seededRandom('agent store');
 const open = (db = openSqlite(':memory:')) => new AgentStore(db, random, defaultOutboxBounds);
 
-const accept = (store: AgentStore, code: string) =>
+const accept = (store: AgentStore, code: string, parameters = '{}') =>
   store.write(() => {
     const acceptedSeq = store.outbox.append('accepted', { type: 'task.accepted', code, at: 0, attempt: 1 });
-    const task = { code, type: 'PING', parameters: '{}', timeoutMs: 1_000, force: false, attempt: 1 };
+    const task = { code, type: 'PING', parameters, timeoutMs: 1_000, force: false, attempt: 1 };
     store.tasks.insert({ ...task, acceptedAt: 0, acceptedSeq });
   });
 const by = { at: 1, bootId: 'boot', instanceId: 'instance' };
@@ -59,6 +59,14 @@ test('a finished task is held until its end is delivered, and remembered after t
   store.outbox.ack(store.outbox.lastSeq());
   expect(store.tasks.held()).toEqual([]);
   expect(store.tasks.get('aaaaaaaa')).toMatchObject({ state: 'finished', endKind: 'result' });
+});
+
+test('what a task was given, secrets among it, leaves the disk with its end', () => {
+  const store = open();
+  accept(store, 'aaaaaaaa', '{"env":{"PASSWORD":"secret"}}');
+  store.tasks.start('aaaaaaaa', by);
+  finish(store, 'aaaaaaaa');
+  expect(store.tasks.get('aaaaaaaa')).toMatchObject({ parameters: '{}' });
 });
 
 test('remembers every finished task that is not delivered, and the newest thousand of the others', () => {

@@ -109,7 +109,7 @@ export class TaskTable {
     this.#statements.saveLines.run({ code, lines });
   }
 
-  /** accepted or running → finished. Forgets the oldest tombstones. */
+  /** accepted or running → finished. A tombstone keeps nothing of what the task was given; the oldest are forgotten. */
   finish(code: string, end: { kind: EndKind; body: string; seq: number }): boolean {
     this.#gate.pass();
     const moved = this.#statements.finish.run({ code, ...end }).changes === 1;
@@ -171,7 +171,8 @@ function prepare(db: Sqlite) {
     saveNote: db.prepare(`UPDATE tasks SET note = @note WHERE code = @code AND state = 'running'`),
     saveLines: db.prepare('UPDATE tasks SET lines = @lines WHERE code = @code'),
     finish: db.prepare(
-      `UPDATE tasks SET state = 'finished', end_kind = @kind, end_body = @body, end_seq = @seq, note = NULL
+      `UPDATE tasks SET state = 'finished', end_kind = @kind, end_body = @body, end_seq = @seq,
+         note = NULL, parameters = '{}'
        WHERE code = @code AND state <> 'finished'`,
     ),
     prune: db.prepare<[number]>(
