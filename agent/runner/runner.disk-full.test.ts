@@ -65,7 +65,9 @@ test('a result that cannot be written is kept and written when there is room, wi
   await agent.clock.advance(6_000);
   expect(controller.result(code)).toMatchObject({ outcome: 'COMPLETED' });
   expect(controller.logs(code)).toEqual(['one']);
-  expect(controller.of(code)).toContainEqual(expect.objectContaining({ type: 'task.gap', from: 2, to: 3 }));
+  expect(controller.of(code)).toContainEqual(
+    expect.objectContaining({ type: 'task.gap', from: 2, to: 3, reason: 'disk_full' }),
+  );
   expect(agent.machine.processes.executions).toHaveLength(1);
 });
 
@@ -79,10 +81,10 @@ test('lines after a full disk tell of the gap before them', async () => {
   disk.isFull = false;
   await agent.clock.advance(10_000);
   const told = controller.of(code).flatMap((row) => {
-    if (row.type === 'task.gap') return [`gap ${row.from}-${row.to}`];
+    if (row.type === 'task.gap') return [`gap ${row.from}-${row.to} ${row.reason}`];
     return row.type === 'task.log' ? [`${row.line} ${row.text}`] : [];
   });
-  expect(told).toEqual(['1 one', 'gap 2-2', '3 three']);
+  expect(told).toEqual(['1 one', 'gap 2-2 disk_full', '3 three']);
 });
 
 test('a task whose start cannot be written down does not start, and says so', async () => {

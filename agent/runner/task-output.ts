@@ -43,6 +43,8 @@ export class TaskOutput {
   /** Number of the last line that was written or given up. */
   #settled: number;
   #next: number;
+  /** Lines were lost since the last that was written. */
+  #lost = false;
   #closed = new AbortController();
   #pumping = false;
 
@@ -127,7 +129,8 @@ export class TaskOutput {
         let settled = this.#settled;
         for (const { line, at, stream, text } of lines) {
           if (line > settled + 1) {
-            const gap = { from: settled + 1, to: line - 1, reason: 'too_much_output' };
+            const reason = this.#lost ? 'disk_full' : 'too_much_output';
+            const gap = { from: settled + 1, to: line - 1, reason };
             store.outbox.append('gap', { type: 'task.gap', code, at, ...gap });
           }
           store.outbox.append('log', { type: 'task.log', code, at, line, stream, text });
@@ -137,9 +140,11 @@ export class TaskOutput {
         store.outbox.keepBounds(clock.now());
       });
       this.#settled = last.line;
+      this.#lost = false;
     } catch (error) {
       // The lines are lost; their numbers are not, so that the next one that can be written tells of the gap.
       if (!isDiskFull(error)) throw error;
+      this.#lost = true;
     }
   }
 }
