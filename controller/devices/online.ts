@@ -38,7 +38,8 @@ export interface OnlineLink {
 /** When a device was seen last without a link now. */
 export interface Absence {
   monotonic: number;
-  at: Instant;
+  /** Null when it had no link since the controller started. */
+  at: Instant | null;
 }
 
 /** How long the order of a device's last link is remembered: longer than a link may live without saying hello. */
@@ -59,7 +60,7 @@ export class OnlineDevices {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#startedAt = { monotonic: clock.monotonic(), at: clock.now() };
+    this.#startedAt = { monotonic: clock.monotonic(), at: null };
   }
 
   get size(): number {

@@ -11,7 +11,9 @@ export const Shutdown = taskContract({
     link_closed_at: z
       .string()
       .nullable()
-      .describe('when its link closed; null when its return with a new boot id proved it'),
+      .describe(
+        'when its link closed; null when its return with a new boot id proved it, or the controller started after it',
+      ),
     boot_id: z.string().optional().describe('boot id it came back with'),
   }),
 });
