@@ -123,6 +123,15 @@ describe('a request', () => {
     expect(error.message).toMatch(says);
   });
 
+  test('whose order would not fit into a frame is too large', async () => {
+    await using controller = await CoreUnderTest.start();
+    await controller.device('fw-1');
+    const quotes = '"'.repeat(256 * 1024); // each is four bytes in an order within a frame
+    const error = await refused(controller, { type: 'SCRIPT', payload: { script: quotes } });
+    expect(error).toMatchObject({ code: 'payload_too_large' });
+    expect(error.message).toMatch(/^payload of SCRIPT is too large: \d+ bytes/);
+  });
+
   test('takes parameters as text or object, and `target` for the host of a PING', async () => {
     await using controller = await CoreUnderTest.start();
     await controller.device('fw-1');

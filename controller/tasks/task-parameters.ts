@@ -1,9 +1,16 @@
 import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
+import { maxFrameBytes } from '../../shared/protocol/version.ts';
 import { taskContracts } from '../../shared/task-types/contracts.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 
-/** Parameters of a task as its contract has them, as JSON text with defaults filled in. Throws 422 `invalid_parameters` that names the field. */
+/** What an offer has beside the parameters: the rest of the order, its signature, and the envelope. */
+const envelopeBytes = 4 * 1024;
+
+/**
+ * Parameters of a task as its contract has them, as JSON text with defaults filled in. Throws 422 `invalid_parameters` that names the
+ * field, and 413 `payload_too_large` for what no frame could carry: offering it would cost the device its link, again and again.
+ */
 export function readParameters(
   type: TaskType,
   payload: Record<string, unknown> | string | undefined,
@@ -16,7 +23,15 @@ export function readParameters(
     );
   }
   const value = withAliases(type, typeof payload === 'string' ? jsonOf(payload) : (payload ?? {}));
-  return JSON.stringify(parse(`payload of ${type}`, contract.parameters, value, 'invalid_parameters'));
+  const text = JSON.stringify(parse(`payload of ${type}`, contract.parameters, value, 'invalid_parameters'));
+  const bytes = Buffer.byteLength(JSON.stringify(text)); // an order is JSON text within a JSON frame
+  if (bytes > maxFrameBytes - envelopeBytes) {
+    throw new AppError(
+      'payload_too_large',
+      `payload of ${type} is too large: ${bytes} bytes as it is sent, expected at most ${maxFrameBytes - envelopeBytes}`,
+    );
+  }
+  return text;
 }
 
 function jsonOf(text: string): unknown {
