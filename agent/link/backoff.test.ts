@@ -33,6 +33,12 @@ test('a wait that the controller named is kept, with jitter on top', () => {
   expect(new Backoff(always(1)).next(refused)).toBe(6_000);
 });
 
+test('a wait beyond an hour is an hour: no answer can keep a device away for good', () => {
+  const later = (code: string) => new DialRefused(code, 'later', { retryAfterMs: 1e12 });
+  expect(new Backoff(always(0)).next(later('unavailable'))).toBe(3_600_000);
+  expect(new Backoff(always(0)).next(later('quarantined'))).toBe(3_600_000);
+});
+
 test('a device that waits for a person comes back as told, else every half minute, whatever failed before', () => {
   const backoff = new Backoff(always(0));
   waits(backoff, 9);

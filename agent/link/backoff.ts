@@ -5,6 +5,8 @@ const firstCeilingMs = 1_000;
 const lastCeilingMs = 60_000;
 /** Wait of a device for which a person has to do something first, when the controller names none. */
 const notLetInMs = 30_000;
+/** Longest wait that a controller, or whoever answers in its place, can impose. */
+const longestNamedMs = 3_600_000;
 const notLetIn = new Set([
   'not_approved',
   'disabled',
@@ -41,13 +43,13 @@ export class Backoff {
         return 0;
       }
       if (notLetIn.has(error.code)) {
-        const waitMs = error.retryAfterMs ?? notLetInMs;
+        const waitMs = Math.min(error.retryAfterMs ?? notLetInMs, longestNamedMs);
         return Math.round(waitMs * (1 + this.#random.fraction() / 4));
       }
     }
     const ceilingMs = Math.min(lastCeilingMs, firstCeilingMs * 2 ** Math.min(this.#failures, 16));
     this.#failures += 1;
-    const namedMs = error instanceof DialRefused ? (error.retryAfterMs ?? 0) : 0;
+    const namedMs = error instanceof DialRefused ? Math.min(error.retryAfterMs ?? 0, longestNamedMs) : 0;
     return namedMs + Math.round(this.#random.fraction() * ceilingMs);
   }
 }
