@@ -18,9 +18,10 @@ export interface LinkOwner {
   clock: Clock;
   maxBufferedBytes: number;
   hello(link: OnlineLink, hello: Hello): void;
+  /** `length`: of the frame they came in. False when too much waits already. */
+  reports(link: OnlineLink, reports: Report[], length: number): boolean;
   /** False when too much waits already. */
-  reports(link: OnlineLink, reports: Report[]): boolean;
-  refusal(link: OnlineLink, refusal: TaskRefused): void;
+  refusal(link: OnlineLink, refusal: TaskRefused): boolean;
   facts(link: OnlineLink, facts: FactsReport): void;
   closed(link: Link, code: number, reason: string): void;
 }
@@ -107,7 +108,7 @@ export class Link implements OnlineLink, FrameListener {
           message: `Message type ${read.type} is not known here`,
         });
       case 'message':
-        return this.#message(read.message);
+        return this.#message(read.message, text.length);
     }
   }
 
@@ -119,7 +120,7 @@ export class Link implements OnlineLink, FrameListener {
     if (!this.isClosed) this.#end(code, reason);
   }
 
-  #message(message: Up): void {
+  #message(message: Up, length: number): void {
     if (message.type === 'hello') return this.#hello(message);
     if (!this.saidHello) return this.close(closeCodes.helloExpected, `expected hello, got ${message.type}`);
     if (message.type === 'error') return;
@@ -128,17 +129,18 @@ export class Link implements OnlineLink, FrameListener {
     }
     switch (message.type) {
       case 'report.batch':
-        if (!this.#owner.reports(this, message.reports)) {
-          this.close(closeCodes.overloaded, 'too many reports wait for their commit');
-        }
-        return;
+        return this.#closeUnless(this.#owner.reports(this, message.reports, length));
       case 'task.refused':
-        return this.#owner.refusal(this, message);
+        return this.#closeUnless(this.#owner.refusal(this, message));
       case 'facts.report':
         return this.#owner.facts(this, message);
       default:
         unreachable(message);
     }
+  }
+
+  #closeUnless(taken: boolean): void {
+    if (!taken) this.close(closeCodes.overloaded, 'too much waits for its commit');
   }
 
   #hello(hello: Hello): void {

@@ -37,7 +37,7 @@ export class Links {
       clock,
       maxBufferedBytes: settings.maxBufferedBytes,
       hello: (link, hello) => inbox.hello(link, hello),
-      reports: (link, reports) => inbox.reports(link, reports),
+      reports: (link, reports, length) => inbox.reports(link, reports, length),
       refusal: (link, refusal) => inbox.refusal(link, refusal),
       facts: (link, facts) => inbox.facts(link, facts),
       closed: (link, code, reason) => this.#closed(link, code, reason),

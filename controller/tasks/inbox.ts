@@ -10,14 +10,18 @@ export interface Share {
   link: OnlineLink;
   hello: Hello | undefined;
   reports: Report[];
+  /** Letters in the frames they came in. */
+  reportsLength: number;
   refusals: TaskRefused[];
   facts: FactsReport | undefined;
   /** The link closed. */
   left: boolean;
 }
 
-/** More rows than this waiting from one link means that it does not wait for acknowledgements: it is closed. */
+/** More than this waiting from one link means that it does not wait for acknowledgements or answers: it is closed. */
 const maxWaitingRows = 8_192;
+const maxWaitingLength = 4 * 1024 * 1024;
+const maxWaitingRefusals = 1_024;
 /** Bounds of one commit, so that none takes long. */
 const maxShares = 1_000;
 const maxRows = 20_000;
@@ -74,18 +78,24 @@ export class Inbox {
   }
 
   /** False when too much waits already. */
-  reports(link: OnlineLink, reports: Report[]): boolean {
+  reports(link: OnlineLink, reports: Report[], length: number): boolean {
     const share = this.#share(link);
     if (share.reports.length + reports.length > maxWaitingRows) return false;
+    if (share.reportsLength + length > maxWaitingLength) return false;
+    share.reportsLength += length;
     if (share.reports.length === 0) share.reports = reports;
     else for (const report of reports) share.reports.push(report);
     this.#wakeUp.call();
     return true;
   }
 
-  refusal(link: OnlineLink, refusal: TaskRefused): void {
-    this.#share(link).refusals.push(refusal);
+  /** False when too much waits already. */
+  refusal(link: OnlineLink, refusal: TaskRefused): boolean {
+    const { refusals } = this.#share(link);
+    if (refusals.length >= maxWaitingRefusals) return false;
+    refusals.push(refusal);
     this.#wakeUp.call();
+    return true;
   }
 
   facts(link: OnlineLink, facts: FactsReport): void {
@@ -101,7 +111,15 @@ export class Inbox {
   #share(link: OnlineLink): Share {
     let share = this.#shares.get(link);
     if (share === undefined) {
-      share = { link, hello: undefined, reports: [], refusals: [], facts: undefined, left: false };
+      share = {
+        link,
+        hello: undefined,
+        reports: [],
+        reportsLength: 0,
+        refusals: [],
+        facts: undefined,
+        left: false,
+      };
       this.#shares.set(link, share);
     }
     return share;

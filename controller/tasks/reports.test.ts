@@ -158,3 +158,22 @@ test('a link that does not wait for acknowledgements is closed before it fills t
   }
   expect((await device.closing()).code).toBe(closeCodes.overloaded);
 });
+
+test('a link that sends few long rows, or refusals, without end is closed too', async () => {
+  await using controller = await CoreUnderTest.start();
+  const long = await controller.connect(await controller.device('fw-1'));
+  await controller.submit(['fw-1'], script);
+  const code = await long.takeTask();
+  const text = 'x'.repeat(16_384);
+  for (let batch = 0; batch < 6; batch += 1) {
+    const row = { type: 'task.log', code, stream: 'stdout', text } as const;
+    long.report(...Array.from({ length: 60 }, (_row, line) => ({ ...row, line: batch * 60 + line + 1 })));
+  }
+  expect((await long.closing()).code).toBe(closeCodes.overloaded);
+
+  const refusing = await controller.connect(await controller.device('fw-2'), { storeId: 'store-2' });
+  for (let count = 0; count < 1_100; count += 1) {
+    refusing.send({ type: 'task.refused', code, reason: 'busy', message: '' });
+  }
+  expect((await refusing.closing()).code).toBe(closeCodes.overloaded);
+});
