@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { AppError } from '../shared/errors.ts';
 import { DeviceName } from '../shared/ids.ts';
+import { ConfigError } from '../shared/node/config-error.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { type AgentConfig, AgentConfigFile } from './config.ts';
@@ -140,7 +141,7 @@ function configCommand(program: NodeJS.Process): Command {
 }
 
 async function loadConfig(program: NodeJS.Process, file: string | undefined): Promise<AgentConfig> {
-  const { readConfig } = await import('./config-file.ts');
+  const { readConfig } = await import('../shared/node/config-file.ts');
   const config = await readConfig({
     schema: AgentConfigFile,
     file: file ?? defaultConfig,
@@ -170,9 +171,11 @@ function checkUrl(url: string): string {
 function tell(program: NodeJS.Process, error: unknown): number {
   // Commander has told its own errors already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-  const isForeseen = error instanceof CommandError || error instanceof AppError;
+  const isForeseen =
+    error instanceof CommandError || error instanceof ConfigError || error instanceof AppError;
   const shown =
     error instanceof Error ? (isForeseen ? error.message : (error.stack ?? error.message)) : String(error);
   program.stderr.write(`muster-agent: ${shown}\n`);
+  if (error instanceof ConfigError) return exitCodes.usage;
   return error instanceof CommandError ? error.exitCode : exitCodes.failed;
 }

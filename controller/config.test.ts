@@ -16,10 +16,10 @@ const file = (text: string): string => {
   return path;
 };
 
-test('flags stand above the environment, the environment above the file', () => {
+test('flags stand above the environment, the environment above the file', async () => {
   const path = file('listen: 127.0.0.1:1\nlog_level: warn\ntask_retention_days: 7\n');
   const env = { MUSTER_CONTROLLER_LISTEN: '127.0.0.1:2', MUSTER_CONTROLLER_LOG_LEVEL: 'error' };
-  const config = loadConfig(env, path, { listen: '127.0.0.1:3' });
+  const config = await loadConfig(env, path, { listen: '127.0.0.1:3' });
   expect(config).toMatchObject({ listen: '127.0.0.1:3', log_level: 'error', task_retention_days: 7 });
   expect(settingsOf(config, 'http://fallback').taskRetentionMs).toBe(7 * 86_400_000);
   expect(settingsOf(config, 'http://fallback').publicUrl).toBe('http://fallback');
@@ -29,16 +29,17 @@ test.each([
   ['log_level: warn\nlisen: x\n', 'controller.yaml:2: unknown key lisen'],
   ['listen: 7443\n', 'controller.yaml:1: listen'],
   ['listen: [1\n', 'controller.yaml:'],
-])('a file with %j is refused by file and line', (text, says) => {
-  expect(() => loadConfig({}, file(text), {})).toThrow(says);
+])('a file with %j is refused by file and line', async (text, says) => {
+  await expect(loadConfig({}, file(text), {})).rejects.toThrow(says);
 });
 
-test('a variable that is wrong is named', () => {
-  expect(() => loadConfig({ MUSTER_CONTROLLER_LISEN: 'x' }, file(''), {})).toThrow('MUSTER_CONTROLLER_LISEN');
+test('a variable that is wrong is named', async () => {
+  const wrong = loadConfig({ MUSTER_CONTROLLER_LISEN: 'x' }, file(''), {});
+  await expect(wrong).rejects.toThrow('MUSTER_CONTROLLER_LISEN');
 });
 
-test('a file that was named must exist', () => {
-  expect(() => loadConfig({}, join(folder, 'missing.yaml'), {})).toThrow('missing.yaml');
+test('a file that was named must exist', async () => {
+  await expect(loadConfig({}, join(folder, 'missing.yaml'), {})).rejects.toThrow('missing.yaml');
 });
 
 test.each([

@@ -47,12 +47,12 @@ export type ControllerConfig = z.output<typeof ControllerConfig>;
 export const defaultConfigFile = '/etc/muster/controller.yaml';
 
 /** File, `controller.conf.d/*.yaml` beside it, environment (`MUSTER_CONTROLLER_LISTEN`), then flags. */
-export function loadConfig(
+export async function loadConfig(
   env: NodeJS.ProcessEnv,
   file: string | undefined,
   flags: Partial<ControllerConfig>,
-): ControllerConfig {
-  const config = readConfig({
+): Promise<ControllerConfig> {
+  const config = await readConfig({
     schema: ControllerConfig,
     file: file ?? defaultConfigFile,
     mustExist: file !== undefined,

@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { ZodError } from 'zod';
 import { AppError } from '../shared/errors.ts';
-import { ConfigError } from '../shared/node/config-file.ts';
+import { ConfigError } from '../shared/node/config-error.ts';
 import { type ControllerConfig, defaultConfigFile, loadConfig } from './config.ts';
 import { type InitAnswer, initController } from './init.ts';
 import { startController } from './start.ts';
@@ -118,7 +118,7 @@ function addStart(program: Command, self: NodeJS.Process): void {
     .option('--allow-plain-http', 'serve plain HTTP beyond loopback')
     .option('--log-level <level>', 'trace, debug, info, warn or error')
     .action(async (options: StartOptions) => {
-      const config = loadConfig(self.env, options.config, flagsOf(options));
+      const config = await loadConfig(self.env, options.config, flagsOf(options));
       self.exitCode = await startController(self, options.data, config);
     });
 }
@@ -142,8 +142,8 @@ function addConfig(program: Command, self: NodeJS.Process): void {
     .description('say whether the configuration is valid')
     .option('--config <file>', 'configuration file')
     .exitOverride()
-    .action((options: { config?: string }) => {
-      loadConfig(self.env, options.config, {});
+    .action(async (options: { config?: string }) => {
+      await loadConfig(self.env, options.config, {});
       self.stdout.write('The configuration is valid\n');
     });
   config
@@ -151,8 +151,8 @@ function addConfig(program: Command, self: NodeJS.Process): void {
     .description('print the configuration as it counts')
     .option('--config <file>', 'configuration file')
     .exitOverride()
-    .action((options: { config?: string }) => {
+    .action(async (options: { config?: string }) => {
       // Nothing in it is secret: keys stand in files of their own.
-      self.stdout.write(stringify(loadConfig(self.env, options.config, {})));
+      self.stdout.write(stringify(await loadConfig(self.env, options.config, {})));
     });
 }

@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../test/harness/temporary-folder.ts';
+import { readConfig } from '../shared/node/config-file.ts';
 import { AgentConfigFile, defaultAgentConfig } from './config.ts';
-import { readConfig } from './config-file.ts';
 
 async function read(
   text: string | undefined,

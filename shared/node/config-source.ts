@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Document, isMap, isNode, isScalar, LineCounter, parse as parseYaml, parseDocument } from 'yaml';
-import { configError } from './config-error.ts';
+import { ConfigError } from './config-error.ts';
 import { isValues, type Path, type Source, type Values } from './config-values.ts';
 
 export function fileSource(file: string): Source {
@@ -9,16 +9,18 @@ export function fileSource(file: string): Source {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw configError([`${file}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`]);
+    throw new ConfigError([
+      `${file}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+    ]);
   }
   const document = parseDocument(text, { lineCounter: lines, schema: 'core', prettyErrors: false });
   if (document.errors.length > 0) {
-    throw configError(
+    throw new ConfigError(
       document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`),
     );
   }
   const values: unknown = document.toJS() ?? {};
-  if (!isValues(values)) throw configError([`${file}:1: expected keys and values`]);
+  if (!isValues(values)) throw new ConfigError([`${file}:1: expected keys and values`]);
   return {
     values,
     nameOf: (path) => {
