@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LineOutput } from './line-output.ts';
-import { outputBounds } from './output-bounds.ts';
+import { maxLineBytes, outputBounds } from './output-bounds.ts';
 
 function collect() {
   const told: string[] = [];
@@ -39,7 +39,7 @@ test('a line without end goes on in the next one, holds no memory, and no charac
   for (let at = 0; at < text.length; at += 1000) lines.write('stdout', text.slice(at, at + 1000));
   lines.end();
   expect(told.join('')).toBe(text);
-  expect(Math.max(...told.map((line) => line.length))).toBeLessThanOrEqual(outputBounds.maxLineLength);
+  expect(Math.max(...told.map((line) => line.length))).toBeLessThanOrEqual(maxLineBytes);
   expect(told.every((line) => line.isWellFormed())).toBe(true);
 });
 

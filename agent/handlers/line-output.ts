@@ -1,5 +1,5 @@
 import type { HandlerContext } from './handler.ts';
-import { outputBounds } from './output-bounds.ts';
+import { maxLineBytes, outputBounds } from './output-bounds.ts';
 
 type Stream = 'stdout' | 'stderr';
 
@@ -45,8 +45,8 @@ export class LineOutput {
   /** Emits whole lines of the greatest length while there is more; returns the rest. */
   #emitLong(stream: Stream, line: string): string {
     let from = 0;
-    while (line.length - from > outputBounds.maxLineLength) {
-      const piece = line.slice(from, from + outputBounds.maxLineLength);
+    while (line.length - from > maxLineBytes) {
+      const piece = line.slice(from, from + maxLineBytes);
       const halved = /[\ud800-\udbff]$/.test(piece); // never cut a character in two
       const whole = halved ? piece.slice(0, -1) : piece;
       this.#emit(stream, whole);

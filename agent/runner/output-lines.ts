@@ -1,5 +1,4 @@
-/** Bytes of UTF-8 in one line of a log; a longer line goes on in the next one. */
-const maxLineBytes = 16_384;
+import { maxLineBytes } from '../handlers/output-bounds.ts';
 
 /**
  * Text as lines of a log: cut at newlines and, where a line is too long, between two characters. Halves of surrogate pairs become

@@ -5,7 +5,8 @@ import { TestClock } from '../../test/harness/test-clock.ts';
 import { seededRandom } from '../../test/simulation/random.ts';
 import { AgentStore } from '../store/agent-store.ts';
 import { defaultOutboxBounds } from '../store/log-bounds.ts';
-import { type OutputBounds, TaskOutput } from './task-output.ts';
+import type { OutputBounds } from '../handlers/output-bounds.ts';
+import { TaskOutput } from './task-output.ts';
 
 function stage(bounds?: OutputBounds) {
   const clock = new TestClock();

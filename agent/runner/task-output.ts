@@ -1,6 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { LogStream } from '../../shared/protocol/report.ts';
+import { type OutputBounds, outputBounds } from '../handlers/output-bounds.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import { outputLines } from './output-lines.ts';
 
@@ -10,18 +11,6 @@ interface Line {
   stream: LogStream;
   text: string;
 }
-
-/** What one attempt may write. Of more than that, the beginning and the last lines are kept, with a gap record between. */
-export interface OutputBounds {
-  maxLines: number;
-  maxBytes: number;
-  tailLines: number;
-}
-export const defaultOutputBounds: OutputBounds = {
-  maxLines: 10_000,
-  maxBytes: 4 * 1024 * 1024,
-  tailLines: 200,
-};
 
 /** The first line goes to disk at once, further ones are collected for so long. */
 const collectMs = 50;
@@ -51,7 +40,7 @@ export class TaskOutput {
   constructor(
     parts: { code: string; store: AgentStore; clock: Clock; onError: (error: unknown) => void },
     linesBefore: number,
-    bounds: OutputBounds = defaultOutputBounds,
+    bounds: OutputBounds = outputBounds,
   ) {
     this.#parts = parts;
     this.#bounds = bounds;
