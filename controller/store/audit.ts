@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
 import type { PageOf, Paging } from './access.ts';
+import { listAudit } from './audit-list.ts';
 import { type Db, all, changed } from './dialect.ts';
 
 export interface NewAuditEntry {
@@ -15,6 +16,7 @@ export interface NewAuditEntry {
 }
 
 export interface AuditRow extends NewAuditEntry {
+  /** Negative for a move of a task: the event that tells of it. */
   id: number;
 }
 
@@ -27,10 +29,13 @@ export interface AuditFilter {
   createdBefore?: Instant;
 }
 
-/** Who changed what: appended in the transaction of the change, never altered. */
+/**
+ * Who changed what: appended in the transaction of the change, never altered. What devices and deadlines do to tasks is not written
+ * twice: the events that tell of it are listed among the entries, as long as events are kept.
+ */
 export interface AuditStore {
   append(entries: NewAuditEntry[]): Promise<void>;
-  /** Newest first. `createdAfter` is inclusive, `createdBefore` exclusive. */
+  /** Newest first. `createdAfter` is inclusive, `createdBefore` exclusive. The target of a move is the task's code. */
   list(filter: AuditFilter, paging: Paging): Promise<PageOf<AuditRow>>;
   prune(before: Instant): Promise<number>;
 }
@@ -53,34 +58,12 @@ export class SqlAuditStore implements AuditStore {
     );
   }
 
-  async list(filter: AuditFilter, paging: Paging): Promise<PageOf<AuditRow>> {
-    const matching = this.#matching(filter);
-    const { total } = await matching
-      .select((the) => the.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const rows = await matching
-      .select(['id', 'at', 'actor', 'action', 'target', 'detail'])
-      .select(['organization_id as organizationId', 'ip_address as ipAddress', 'request_id as requestId'])
-      .orderBy('at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(paging.perPage)
-      .offset((paging.page - 1) * paging.perPage)
-      .execute();
-    return { items: rows.map((row) => ({ ...row, detail: JSON.parse(row.detail) })), total };
+  list(filter: AuditFilter, paging: Paging): Promise<PageOf<AuditRow>> {
+    return listAudit(this.#db, filter, paging);
   }
 
   async prune(before: Instant): Promise<number> {
     return changed(this.#db, sql`delete from audit where at < ${before}`);
-  }
-
-  #matching(filter: AuditFilter) {
-    let query = this.#db.kysely.selectFrom('audit').where('organization_id', '=', filter.organizationId);
-    if (filter.actor !== undefined) query = query.where('actor', '=', filter.actor);
-    if (filter.action !== undefined) query = query.where('action', '=', filter.action);
-    if (filter.target !== undefined) query = query.where('target', '=', filter.target);
-    if (filter.createdAfter !== undefined) query = query.where('at', '>=', filter.createdAfter);
-    if (filter.createdBefore !== undefined) query = query.where('at', '<', filter.createdBefore);
-    return query;
   }
 }
 

@@ -58,7 +58,7 @@ export async function applyRefusals(
     }));
     const moves = await tables.tasks.refuse(failures, times.now);
     changes.noteEnded(moves);
-    changes.events.push(...eventsOfMoves(moves, times.now));
+    changes.events.push(...eventsOfMoves(moves, times.now, 'device'));
   }
   changes.afterCommit.push(() => {
     for (const { link, refusal } of asked) release(link, refusal, times);

@@ -62,7 +62,7 @@ async function applyAccepted(
   const mayStart = await letThrough(tables, [...accepted.values()]);
   const moved = await tables.tasks.start(mayStart, now, timeoutGraceMs);
   answers.moved = moved;
-  changes.events.push(...eventsOfMoves(moved, now));
+  changes.events.push(...eventsOfMoves(moved, now, 'device'));
   const left = new Map(accepted);
   for (const move of moved) {
     left.delete(taskKey(move));
@@ -83,7 +83,7 @@ async function applyAccepted(
 
 function progressEvent(move: TaskMove, { progress }: SortedReports, now: Instant) {
   const report = progress.get(taskKey(move));
-  return eventOfMove(move, now, {
+  return eventOfMove(move, now, 'device', {
     type: 'task.progress',
     data: { percent: report?.percent ?? null, message: report?.message ?? null },
   });
@@ -138,7 +138,7 @@ async function applyEnds(
     ...(cancelled.size > 0 ? await tables.tasks.confirmCancelled([...cancelled.values()], now) : []),
   ];
   changes.noteEnded(moves);
-  changes.events.push(...eventsOfMoves(moves, now));
+  changes.events.push(...eventsOfMoves(moves, now, 'device'));
 
   const unmoved = new Map(endings);
   for (const move of moves) unmoved.delete(taskKey(move));
@@ -155,7 +155,7 @@ async function applyEnds(
     late.map(({ deviceId, code, report }) => ({ deviceId, code, report })),
     now,
   );
-  changes.events.push(...eventsOfMoves(kept, now, 'task.late_result'));
+  changes.events.push(...eventsOfMoves(kept, now, 'device', 'task.late_result'));
 }
 
 /** After the commit: starts and forgets, then the acknowledgement; and the slots of what ended are free. */

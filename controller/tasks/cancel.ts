@@ -87,8 +87,8 @@ export class Cancellation {
     const requested = request ? await tables.tasks.requestCancel(ids, now) : [];
     const changes = new Changes();
     changes.events.push(
-      ...eventsOfMoves(cancelled, now),
-      ...eventsOfMoves(requested, now, 'task.cancel_requested'),
+      ...eventsOfMoves(cancelled, now, actor.name),
+      ...eventsOfMoves(requested, now, actor.name, 'task.cancel_requested'),
     );
     if (cancelled.length + requested.length > 0) {
       changes.audit.push({

@@ -56,7 +56,7 @@ export class Deadlines {
 
   #tell(moves: TaskMove[], now: number): Changes {
     const changes = new Changes();
-    changes.events.push(...eventsOfMoves(moves, now));
+    changes.events.push(...eventsOfMoves(moves, now, 'controller'));
     return changes;
   }
 

@@ -224,7 +224,7 @@ describe('fencing', () => {
     expect((await controller.store.devices.get(id))?.quarantineReason).toMatch(reason);
     expect(await controller.eventTypes()).toContain('device.quarantined');
     const { items } = await controller.store.audit.list(
-      { organizationId: controller.organization.id },
+      { action: 'device.quarantine', organizationId: controller.organization.id },
       { page: 1, perPage: 10 },
     );
     expect(items[0]).toMatchObject({ action: 'device.quarantine', actor: 'controller', target: 'fw-1' });

@@ -8,7 +8,7 @@ import type { StoreTables } from '../store/store.ts';
 import type { TaskRow } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { judgeHello } from './fence.ts';
-import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
+import { eventsOfMoves, taskKey } from './moves.ts';
 import { letThrough } from './rollout-gate.ts';
 import { shutdownProof } from './shutdown-proof.ts';
 import { heldVerdict, isLost } from './verdict.ts';
@@ -182,7 +182,7 @@ async function reconcile(
   );
   if (held.length > 0) {
     const started = await tables.tasks.start(await letThrough(tables, held), now, timeoutGraceMs);
-    changes.events.push(...eventsOfMoves(started, now));
+    changes.events.push(...eventsOfMoves(started, now, 'device'));
   }
 
   const open = await tables.tasks.inProgress(admitted.map(({ link }) => link.deviceId));
@@ -220,7 +220,7 @@ async function settleOpen(
     ...(lost.length > 0 ? await tables.tasks.fail(lost, why, now) : []),
   ];
   changes.noteEnded(moves);
-  changes.events.push(...moves.map((move) => eventOfMove(move, now)));
+  changes.events.push(...eventsOfMoves(moves, now, 'controller'));
 }
 
 function welcome(

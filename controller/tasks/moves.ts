@@ -15,10 +15,14 @@ const eventOfState: Record<TaskState, EventType> = {
   EXPIRED: 'task.expired',
 };
 
+/** Who made a move, as the audit log tells it: `device` is the task's own, else a person by e-mail. */
+export type MovedBy = 'device' | 'controller' | (string & {});
+
 /** The event that tells of a move; the type follows the state reached unless said otherwise. */
 export function eventOfMove(
   move: TaskMove,
   at: Instant,
+  by: MovedBy,
   more: { type?: EventType; data?: Record<string, unknown> } = {},
 ): NewEvent {
   return {
@@ -31,14 +35,15 @@ export function eventOfMove(
     data: {
       status: move.status,
       task_type: move.type,
+      by,
       ...(move.errorCode === null ? {} : { error_code: move.errorCode }),
       ...more.data,
     },
   };
 }
 
-export const eventsOfMoves = (moves: TaskMove[], at: Instant, type?: EventType): NewEvent[] =>
-  moves.map((move) => eventOfMove(move, at, type === undefined ? {} : { type }));
+export const eventsOfMoves = (moves: TaskMove[], at: Instant, by: MovedBy, type?: EventType): NewEvent[] =>
+  moves.map((move) => eventOfMove(move, at, by, type === undefined ? {} : { type }));
 
 /** Identifies a task of a device in a map or set. */
 export const taskKey = (task: { deviceId: string; code: string }): string => `${task.deviceId} ${task.code}`;
@@ -50,6 +55,6 @@ export async function failDeviceTasks(
   now: Instant,
 ): Promise<TaskMove[]> {
   const moves = await tables.tasks.failDevice(deviceId, now);
-  if (moves.length > 0) await tables.events.append(eventsOfMoves(moves, now));
+  if (moves.length > 0) await tables.events.append(eventsOfMoves(moves, now, 'controller'));
   return moves;
 }

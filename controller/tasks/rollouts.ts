@@ -69,7 +69,7 @@ export class Rollouts {
       const moves = waiting.length > 0 ? await tables.tasks.cancelWaiting(waiting, now, why) : [];
       const { organizationId } = run;
       const changes = new Changes();
-      changes.events.push(...eventsOfMoves(moves, now), {
+      changes.events.push(...eventsOfMoves(moves, now, 'controller'), {
         type: 'run.stopped',
         at: now,
         organizationId,

@@ -84,7 +84,7 @@ export const TokenQuery = z.strictObject({ ...PageQuery });
 
 /** One row of the audit log: who changed what. */
 export const AuditEntry = z.object({
-  id: z.int(),
+  id: z.int().describe('negative for a move of a task: the cursor of its event'),
   at: Timestamp,
   actor: z.string().describe('e-mail of a person, or `controller`, `device NAME`'),
   action: z.string().describe('noun.verb'),

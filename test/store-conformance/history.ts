@@ -191,6 +191,36 @@ export const describeHistory = (conform: Conform) => {
       expect(await moments({ createdAfter: 2, createdBefore: 4 })).toEqual([3, 2]);
     });
 
+    conform('moves of tasks are listed among them, with who made them', async (world) => {
+      const { events, audit } = await withTasks(world);
+      const move = (values: Partial<NewEvent>) => event({ taskId: 'id-t1', deviceId: 'fw', ...values });
+      await audit.append([entry({ at: 1 }), entry({ at: 5, actor: 'bob@example.org', target: 'fw' })]);
+      await events.append([
+        move({ type: 'task.created', at: 1 }),
+        move({ type: 'task.started', at: 2, data: { by: 'device', status: 'IN_PROGRESS' } }),
+        move({ type: 'task.progress', at: 3, data: { by: 'device' } }),
+        move({ type: 'task.failed', at: 4, data: { by: 'controller' } }),
+        move({ type: 'task.cancelled', at: 6, taskId: 'id-t2', data: { by: 'bob@example.org' } }),
+      ]);
+      const list = async (filter: object, page = 1, perPage = 9) =>
+        audit.list({ organizationId: 'home', ...filter }, { page, perPage });
+      const { items, total } = await list({});
+      expect(total).toBe(5);
+      expect(items.map(({ id, actor, action, target }) => [Math.sign(id), actor, action, target])).toEqual([
+        [-1, 'bob@example.org', 'task.cancelled', 't2'],
+        [1, 'bob@example.org', 'task.cancel', 'fw'],
+        [-1, 'controller', 'task.failed', 't1'],
+        [-1, 'device fw', 'task.started', 't1'],
+        [1, 'ann@example.org', 'task.cancel', 't1'],
+      ]);
+      expect(items[3]?.detail).toEqual({ by: 'device', status: 'IN_PROGRESS' });
+      expect(await list({}, 2, 2)).toEqual({ items: items.slice(2, 4), total: 5 });
+      expect((await list({ actor: 'device fw' })).items).toEqual([items[3]]);
+      expect((await list({ actor: 'bob@example.org' })).items).toEqual(items.slice(0, 2));
+      expect((await list({ target: 't1' })).items).toEqual(items.slice(2));
+      expect((await list({ action: 'task.failed', createdAfter: 4, createdBefore: 5 })).total).toBe(1);
+    });
+
     conform('old entries are pruned', async ({ store: { audit } }) => {
       await audit.append([entry({ at: 1 }), entry({ at: 2 })]);
       expect(await audit.prune(2)).toBe(1);
