@@ -92,7 +92,9 @@ test('an unknown message is answered, and the link goes on', async () => {
 test('fields of a newer agent are ignored', async () => {
   await using controller = await CoreUnderTest.start();
   const device = controller.link(await controller.device('fw-1'));
-  device.socket.send(JSON.stringify({ ...someHello, protocol: { min: 1, max: 5 }, mood: 'good' }));
+  device.socket.send(
+    JSON.stringify({ ...someHello, protocol: { min: 1, max: 5 }, mood: 'good', slots: { bulk: 1 } }),
+  );
   expect((await device.next('welcome')).protocol).toBe(1);
 });
 

@@ -1,9 +1,14 @@
 import { z } from 'zod';
 import { TaskCode } from '../ids.ts';
-import { lanes } from '../task-types/task-type.ts';
+import type { Lane } from '../task-types/task-type.ts';
 
 const instant = z.number().int();
-const slots = z.partialRecord(z.enum(lanes), z.int().min(0).max(1024));
+const slot = z.int().min(0).max(1024).exactOptional();
+/** Lanes of a newer agent are left out, as all that is not known. */
+const slots = z.object({ exclusive: slot, script: slot, read: slot, connect: slot } satisfies Record<
+  Lane,
+  unknown
+>);
 
 /** How far the device is with a task it holds. `finished`: the result is on disk and waits to be delivered or was delivered. */
 export const HeldState = z.enum(['accepted', 'running', 'finished']);
