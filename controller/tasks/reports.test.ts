@@ -84,6 +84,24 @@ test('an accept that is repeated after the start is told to start again', async 
   expect((await controller.eventTypes(code)).filter((type) => type === 'task.started')).toHaveLength(1);
 });
 
+test('a line from a clock beyond all dates is kept under a date that can be shown', async () => {
+  await using controller = await CoreUnderTest.start();
+  const device = await controller.connect(await controller.device('fw-1'));
+  await controller.submit(['fw-1'], script);
+  const code = await device.takeTask();
+  const row = { type: 'task.log', code, stream: 'stdout', text: 'x' } as const;
+  const far = Number.MAX_SAFE_INTEGER;
+  const reports = [far, -far].map((at, index) => ({ ...row, at, line: index + 1, seq: (device.seq += 1) }));
+  device.send({ type: 'report.batch', reports });
+  await device.next('report.ack');
+  await device.next('report.ack');
+  const lines = await controller.store.logs.read((await controller.task(code)).id, 0, 10);
+  expect(lines.map(({ at }) => new Date(at).toISOString().slice(-14))).toEqual([
+    'T23:59:59.999Z',
+    'T00:00:00.000Z',
+  ]);
+});
+
 test('a device cannot report on another device’s task', async () => {
   await using controller = await CoreUnderTest.start();
   const device = await controller.connect(await controller.device('fw-1'));

@@ -87,13 +87,13 @@ function sortOne(sorted: SortedReports, deviceId: string, report: Report): void 
         line: report.line,
         from: report.line,
         stream: report.stream,
-        at: report.at,
+        at: showable(report.at),
         text: report.text,
       });
       return;
     case 'task.gap': {
       const { from, to, at, reason } = report;
-      sorted.logs.push({ ...task, line: to, from, stream: 'gap', at, text: reason });
+      sorted.logs.push({ ...task, line: to, from, stream: 'gap', at: showable(at), text: reason });
       return;
     }
     case 'task.result': {
@@ -119,6 +119,9 @@ function sortOne(sorted: SortedReports, deviceId: string, report: Report): void 
     }
   }
 }
+
+/** A device's clock may say anything; RFC 3339 ends with the year 9999. */
+const showable = (at: number): number => Math.min(Math.max(at, 0), Date.UTC(10_000, 0) - 1);
 
 /** Notes an end; false when the task has ended in this commit already. */
 function first(
