@@ -234,20 +234,28 @@ describe('a look-back filter', () => {
     ['999999999w', 0],
     ['2026-02-01T00:00:00+01:00', Date.parse('2026-01-31T23:00:00Z')],
   ])('reads %s', (text, instant) => {
-    expect(parsePast(text, now)).toBe(instant);
+    expect(parsePast(text, now, 'UTC')).toBe(instant);
   });
 
-  test.each(['30s', '2026-02-01', '2026-02-01T00:00:00', '', 'yesterday', '2026-02-01 00:00'])(
+  test.each(['2026-02-01', '2026-02-01T00:00:00', '2026-02-01 00:00'])(
+    'reads %j in the zone it is given',
+    (text) => {
+      expect(parsePast(text, now, 'UTC')).toBe(Date.parse('2026-02-01T00:00:00Z'));
+      expect(parsePast(text, now, 'Asia/Kolkata')).toBe(Date.parse('2026-01-31T18:30:00Z'));
+    },
+  );
+
+  test.each(['30s', '', 'yesterday', '2026-02-30', '2026-02-01T00:00:00 Europe/Berlin'])(
     'refuses %j, listing what it accepts',
     (text) => {
-      expect(() => parsePast(text, now)).toThrow(/is not a time: expected 30m, 2h, 7d or 2w ago; /);
+      expect(() => parsePast(text, now, 'UTC')).toThrow(/is not a time: expected 30m, 2h, 7d or 2w ago; /);
     },
   );
 
   test('reads back every instant the API shows', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (instant) => {
-        expect(parsePast(rfc3339(instant), now)).toBe(instant);
+        expect(parsePast(rfc3339(instant), now, 'UTC')).toBe(instant);
       }),
     );
   });

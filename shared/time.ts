@@ -20,7 +20,8 @@ export const atForms = [
 /** What filters on creation time accept. */
 export const pastForms = [
   '30m, 2h, 7d or 2w ago',
-  '2026-05-12T03:00:00Z or 2026-05-12T03:00:00-03:00 (RFC 3339 with a zone)',
+  '2026-05-12T03:00:00Z or 2026-05-12T03:00:00-03:00 (RFC 3339)',
+  '2026-05-12 03:00, 2026-05-12T03:00:00 or 2026-05-12',
 ] as const;
 
 export interface WantedTime {
@@ -62,16 +63,18 @@ function readAt(value: string, now: Instant, zone: string): WantedTime | undefin
   return wall === undefined ? undefined : resolveWallTime(value, wall, zone);
 }
 
-/** A look-back filter: `7d` ago, or RFC 3339 with a zone. */
-export function parsePast(text: string, now: Instant): Instant {
+/** A look-back filter: `7d` ago, RFC 3339, or a local time of `zone`. */
+export function parsePast(text: string, now: Instant, zone: string): Instant {
   const value = text.trim();
   const back = /s$/i.test(value) ? undefined : readDuration(value);
   // Before 1970 there is nothing to find, and dates stay printable.
   if (back !== undefined) return Math.max(0, now - back);
 
   const exact = parseInstant(value);
-  if (exact === undefined) throw unreadable('time', text, pastForms);
-  return exact;
+  if (exact !== undefined) return exact;
+  const wall = readWallTime(value);
+  if (wall === undefined) throw unreadable('time', text, pastForms);
+  return resolveWallTime(value, wall, zone).at;
 }
 
 /** `45s`, `30m`, `2h`, `3d`, `1w`, any case: milliseconds. */

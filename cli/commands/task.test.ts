@@ -63,13 +63,27 @@ test('hands every filter on', async () => {
     type: 'SYNC',
     expired: 'false',
     created_after: '1h',
-    created_before: '2024-01-15T10:30:00Z',
+    created_before: '2024-01-15T10:30:00.000Z',
     sort_by: 'created_at:asc',
     page: '2',
     per_page: '100',
   });
   expect(second?.query.expired).toBe('true');
   expect((await runMuster(['task', 'list', '--per-page', '101'])).exitCode).toBe(2);
+});
+
+test('a local time of a filter is sent with its zone', async () => {
+  await using controller = await FakeController.start();
+  const env = { MUSTER_TIMEZONE: 'Asia/Kolkata' };
+  const flags = ['--created-after', '2024-01-15', '--created-before', '2024-01-15 10:30'];
+  await runMuster(['task', 'list', ...flags], { url: controller.url, env });
+  expect(controller.seen[0]?.query).toMatchObject({
+    created_after: '2024-01-14T18:30:00.000Z',
+    created_before: '2024-01-15T05:00:00.000Z',
+  });
+  expect(
+    (await runMuster(['task', 'list', '--created-after', 'yesterday'], { url: controller.url })).exitCode,
+  ).toBe(2);
 });
 
 test('says on stderr where the next page is', async () => {

@@ -1,10 +1,11 @@
 import type { DeviceQuery } from '../../shared/api/devices.ts';
+import type { Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { Labels } from '../../shared/ids.ts';
 import { parse } from '../../shared/parse.ts';
 import type { PageOf } from '../store/access.ts';
 import type { DeviceFilter, DeviceRow } from '../store/devices.ts';
-import { pagingOf, parseSort } from './list-query.ts';
+import { pagingOf, parseSort, pastFilter } from './list-query.ts';
 import type { Call } from './route.ts';
 
 const sortFields: readonly DeviceFilter['sortBy'][] = [
@@ -25,6 +26,7 @@ export async function findDevices({
   const { core, store } = parts;
   const order = parseSort(query.sort_by, sortFields);
   const labels = wantedLabels(query);
+  const times = wantedTimes(query, parts.clock.now());
 
   let ids = query.name === undefined ? undefined : await core.devices.idsMatching(organizationId, query.name);
   if (query.online !== undefined) {
@@ -37,11 +39,25 @@ export async function findDevices({
   const filter = {
     organizationId,
     ...order,
+    ...times,
     ...(ids && { ids }),
     ...(query.status && { status: query.status }),
     ...(Object.keys(labels).length > 0 && { labels }),
   };
   return store.devices.list(filter, pagingOf(query));
+}
+
+function wantedTimes(query: DeviceQuery, now: Instant): Partial<DeviceFilter> {
+  const lastSeenAfter = pastFilter('heartbeat_after', query.heartbeat_after, now);
+  const lastSeenBefore = pastFilter('heartbeat_before', query.heartbeat_before, now);
+  const createdAfter = pastFilter('created_after', query.created_after, now);
+  const createdBefore = pastFilter('created_before', query.created_before, now);
+  return {
+    ...(lastSeenAfter !== undefined && { lastSeenAfter }),
+    ...(lastSeenBefore !== undefined && { lastSeenBefore }),
+    ...(createdAfter !== undefined && { createdAfter }),
+    ...(createdBefore !== undefined && { createdBefore }),
+  };
 }
 
 /** `label=site=berlin,tier=1` and `ou=branches`, as one set of labels. */

@@ -36,11 +36,12 @@ export function parseSort<Field extends string>(
   return { sortBy, descending: direction === 'desc' };
 }
 
-/** A look-back filter of a query string, when it is there. */
+/** A look-back filter of a query string, when it is there. Existing clients send local times without a zone: these count as UTC. */
 export function pastFilter(field: string, text: string | undefined, now: Instant): Instant | undefined {
   if (text === undefined) return undefined;
   try {
-    return parsePast(text, now);
+    // A query string makes a blank of the plus of an offset that was not escaped.
+    return parsePast(text.replace(/(:\d\d(?:\.\d+)?) (\d\d:\d\d)$/, '$1+$2'), now, 'UTC');
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     throw new AppError(error.code, `${field}: ${error.message}`, { detail: error.detail, cause: error });

@@ -39,6 +39,8 @@ describe('a list of tasks', () => {
     expect(await names(`device_name=berlin-.*&${sorted}`)).toEqual(['berlin-1', 'berlin-2']);
     expect(await names('device_name=berlin-2')).toEqual(['berlin-2']);
     expect(await names('device_name=nobody')).toEqual([]);
+    expect(await names(`device_name=ERLIN&${sorted}`)).toEqual([]);
+    expect(await names(`device_name=erlin&${sorted}`)).toEqual(['berlin-1', 'berlin-2']);
     expect(await names('status=CANCELLED')).toEqual(['rome-1']);
     expect(await names('type=REBOOT')).toEqual([]);
     expect(await names('expired=true')).toEqual([]);
@@ -55,6 +57,12 @@ describe('a list of tasks', () => {
     const soon = encodeURIComponent('2099-01-01T00:00:00+02:00');
     expect(await names(`created_before=${soon}`)).toHaveLength(3);
     expect(await names(`created_after=${soon}`)).toHaveLength(0);
+  });
+
+  test('takes the times of clients that send no zone as UTC, and an offset whose plus was not escaped', async () => {
+    expect(await names('created_before=2099-01-01T00:00:00')).toHaveLength(3);
+    expect(await names('created_after=2099-01-01T00:00:00')).toHaveLength(0);
+    expect(await names('created_before=2099-01-01T00:00:00+02:00')).toHaveLength(3);
   });
 
   test('is sorted both ways, and comes in pages', async () => {
@@ -74,7 +82,7 @@ describe('a list of tasks', () => {
     ['sort_by=created_at', /:asc or :desc/],
     ['sort_by=created_at:asc:desc', /:asc or :desc/],
     ['created_after=yesterday', /created_after: "yesterday" .*30m, 2h, 7d or 2w ago/],
-    ['created_before=2026-05-12T03:00', /created_before: .*RFC 3339 with a zone/],
+    ['created_before=2026-05-12T03:00CET', /created_before: .*RFC 3339/],
     ['device_name=((', /\(\(/],
     ['status=DANCING', /status/],
     ['per_page=101', /per_page: .*100/],

@@ -11,7 +11,7 @@ import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 import type { Actor } from './actor.ts';
 import { enrol, type EnrolParts, type Origin } from './enrol.ts';
-import { matchNames } from './name-pattern.ts';
+import { searchNames } from './name-pattern.ts';
 import type { OnlineDevices } from './online.ts';
 
 export interface RegistryParts extends EnrolParts {
@@ -121,10 +121,10 @@ export class DeviceRegistry {
     return this.#parts.online.ids();
   }
 
-  /** Devices a filter text means: the one of that exact name, else every one whose whole name matches. Throws `bad_request` for a bad pattern. */
+  /** Devices a filter text means: the one of that exact name, else every one in whose name it occurs as a pattern. Throws `bad_request` for a bad pattern. */
   async idsMatching(organizationId: string, nameOrPattern: string): Promise<string[]> {
     const devices = await this.#parts.store.devices.brief(organizationId);
-    return matchNames(devices, nameOrPattern).matched.map(({ id }) => id);
+    return searchNames(devices, nameOrPattern).map(({ id }) => id);
   }
 
   #label(actor: Actor, name: string, next: (labels: Labels) => Labels): Promise<DeviceRow> {

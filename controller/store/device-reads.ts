@@ -63,6 +63,10 @@ function conditions(db: Db, filter: DeviceFilter): RawBuilder<unknown> {
   const list = [sql`d.organization_id = ${filter.organizationId}`];
   if (filter.ids !== undefined) list.push(sql`d.id in ${dialect.list(filter.ids)}`);
   if (filter.status !== undefined) list.push(sql`d.status = ${filter.status}`);
+  if (filter.lastSeenAfter !== undefined) list.push(sql`d.last_seen_at >= ${filter.lastSeenAfter}`);
+  if (filter.lastSeenBefore !== undefined) list.push(sql`d.last_seen_at < ${filter.lastSeenBefore}`);
+  if (filter.createdAfter !== undefined) list.push(sql`d.created_at >= ${filter.createdAfter}`);
+  if (filter.createdBefore !== undefined) list.push(sql`d.created_at < ${filter.createdBefore}`);
   for (const [key, value] of Object.entries(filter.labels ?? {})) {
     list.push(sql`${dialect.field(sql`d.labels`, key)} = ${value}`);
   }

@@ -85,6 +85,11 @@ export interface DeviceFilter {
   ids?: string[];
   status?: DeviceStatus;
   labels?: Labels;
+  /** From `After` on, up to and without `Before`; a device without a sign of life is within no bound of `lastSeen`. */
+  lastSeenAfter?: Instant;
+  lastSeenBefore?: Instant;
+  createdAfter?: Instant;
+  createdBefore?: Instant;
   sortBy: 'name' | 'status' | 'created_at' | 'updated_at' | 'heartbeat';
   descending: boolean;
 }

@@ -32,10 +32,14 @@ export type DeviceList = z.output<typeof DeviceList>;
 /** GET /api/v1/organizations/{organization}/devices */
 export const DeviceQuery = z.strictObject({
   status: DeviceStatus.optional(),
-  name: z.string().max(256).optional().describe('regular expression on the name'),
+  name: z.string().max(256).optional().describe('a name, or a regular expression that occurs in it'),
   label: z.string().max(256).optional().describe('key=value; several separated by commas'),
   ou: z.string().max(64).optional(),
   online: QueryFlag.optional(),
+  heartbeat_after: z.string().max(64).optional().describe('30m, 2h, 7d, 2w ago, or RFC 3339'),
+  heartbeat_before: z.string().max(64).optional(),
+  created_after: z.string().max(64).optional(),
+  created_before: z.string().max(64).optional(),
   sort_by: z.string().max(64).default('name:asc'),
   ...PageQuery,
 });

@@ -54,10 +54,10 @@ export const taskSortFields = [
   'device_name',
 ] as const;
 
-/** GET /api/v1/tasks. Times are RFC 3339 with a zone, or relative and looking back: 30m, 2h, 7d, 2w. */
+/** GET /api/v1/tasks. Times are RFC 3339, without a zone UTC, or relative and looking back: 30m, 2h, 7d, 2w. */
 export const TaskQuery = z.strictObject({
   organization: z.string().optional(),
-  device_name: z.string().max(256).optional().describe('regular expression on the device name'),
+  device_name: z.string().max(256).optional().describe('a name, or a regular expression that occurs in it'),
   status: TaskStatus.optional(),
   type: TaskTypeName.optional(),
   expired: QueryFlag.optional().describe('true: only EXPIRED, false: all but EXPIRED'),

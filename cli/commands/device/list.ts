@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { label, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
 import { deviceView, labelText } from '../../views/device.ts';
@@ -17,12 +18,17 @@ export function addDeviceList(group: Command, open: Open): void {
     .option('--ou <name>', 'only devices whose label ou is this')
     .option('--online', 'only devices with a link')
     .option('--offline', 'only devices without one')
+    .option('--heartbeat-after <time>', `last sign of life since: ${pastTimeHelp}`)
+    .option('--heartbeat-before <time>', 'no sign of life since')
+    .option('--created-after <time>', 'enrolled since')
+    .option('--created-before <time>', 'enrolled before')
     .option('--sort-by <field:direction>', 'such as heartbeat:desc', 'name:asc')
     .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
     .option('--per-page <number>', 'devices per page, at most 100', wholeNumber(1, 100), 30)
     .action(async (options) => {
       if (options.online && options.offline) throw usageError('--online and --offline exclude each other');
-      const { client, output } = await open();
+      const environment = await open();
+      const { client, output } = environment;
       const page = await client.devices.list({
         page: options.page,
         per_page: options.perPage,
@@ -32,6 +38,10 @@ export function addDeviceList(group: Command, open: Open): void {
           name: options.name,
           label: options.label === undefined ? undefined : labelText(options.label),
           ou: options.ou,
+          heartbeat_after: pastTime(options.heartbeatAfter, environment),
+          heartbeat_before: pastTime(options.heartbeatBefore, environment),
+          created_after: pastTime(options.createdAfter, environment),
+          created_before: pastTime(options.createdBefore, environment),
           online: options.online ?? (options.offline ? false : undefined),
         }),
       });

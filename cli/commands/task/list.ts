@@ -3,6 +3,7 @@ import { taskStateNames } from '../../../shared/task-state.ts';
 import { taskTypeNames } from '../../../shared/task-types/task-type.ts';
 import { flag, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import type { Open } from '../../environment.ts';
 import { taskView } from '../../views/task.ts';
 
@@ -14,14 +15,15 @@ export function addTaskList(group: Command, open: Open): void {
     .option('--status <status>', `one of ${taskStateNames.join(', ')}`, oneOf(taskStateNames))
     .option('--type <type>', `one of ${taskTypeNames.join(', ')}`, oneOf(taskTypeNames))
     .option('--expired [bool]', 'true: only expired tasks, false: all others', flag)
-    .option('--created-after <time>', '30m, 2h, 7d, 2w ago, or 2024-01-15T10:30:00Z')
+    .option('--created-after <time>', pastTimeHelp)
     .option('--created-before <time>', 'as --created-after')
     .option('--run <id>', 'only tasks of this run')
     .option('--sort-by <field:direction>', 'such as created_at:asc or device_name:asc', 'created_at:desc')
     .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
     .option('--per-page <number>', 'tasks per page, at most 100', wholeNumber(1, 100), 30)
     .action(async (options) => {
-      const { client, output } = await open();
+      const environment = await open();
+      const { client, output } = environment;
       const page = await client.tasks.list({
         page: options.page,
         per_page: options.perPage,
@@ -31,8 +33,8 @@ export function addTaskList(group: Command, open: Open): void {
           status: options.status,
           type: options.type,
           expired: options.expired,
-          created_after: options.createdAfter,
-          created_before: options.createdBefore,
+          created_after: pastTime(options.createdAfter, environment),
+          created_before: pastTime(options.createdBefore, environment),
           run: options.run,
         }),
       });
