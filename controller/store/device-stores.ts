@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
 import type { DeviceStoreRow, HelloRow } from './devices.ts';
-import { type Db, all, atomically } from './dialect.ts';
+import { type Db, all, atomically, changed } from './dialect.ts';
+
+/** Superseded databases remembered per device; more than this is a device that loses its disk at every start. */
+const maxSuperseded = 100;
 
 /** Stores accepted hellos: the devices' newest link, and their local databases. */
 export async function saveHellos(db: Db, rows: HelloRow[]): Promise<void> {
@@ -10,7 +13,7 @@ export async function saveHellos(db: Db, rows: HelloRow[]): Promise<void> {
   await atomically(db, async (db) => {
     await updateDevices(db, newest);
     await openStores(db, rows);
-    await supersedeStores(db, newest);
+    if ((await supersedeStores(db, newest)) > 0) await forgetStores(db, newest);
   });
 }
 
@@ -53,8 +56,9 @@ async function openStores(db: Db, rows: HelloRow[]): Promise<void> {
   );
 }
 
-async function supersedeStores(db: Db, rows: HelloRow[]): Promise<void> {
-  await all(
+/** Returns how many were superseded. */
+async function supersedeStores(db: Db, rows: HelloRow[]): Promise<number> {
+  return changed(
     db,
     sql`
       update device_stores set superseded_at = j.at
@@ -65,6 +69,24 @@ async function supersedeStores(db: Db, rows: HelloRow[]): Promise<void> {
       where device_stores.device_id = j.device_id
         and device_stores.store_id <> j.store_id
         and device_stores.superseded_at is null`,
+  );
+}
+
+async function forgetStores(db: Db, rows: HelloRow[]): Promise<void> {
+  const ids = db.dialect.list(rows.map(({ deviceId }) => deviceId));
+  await all(
+    db,
+    sql`
+      delete from device_stores
+      where (device_id, store_id) in (
+        select device_id, store_id from (
+          select device_id, store_id,
+            row_number() over (partition by device_id order by superseded_at desc, store_id) as place
+          from device_stores
+          where device_id in ${ids} and superseded_at is not null
+        ) as superseded
+        where place > ${maxSuperseded}
+      )`,
   );
 }
 

@@ -16,8 +16,12 @@ export interface LogRow extends NewLogLine {
   cursor: number;
 }
 
+/** Lines kept of one task: more than an agent sends in all attempts that it makes. */
+export const maxTaskLines = 100_000;
+
 /** Output of tasks. A line is stored once: (task, line) is unique, and a second one is ignored, as is one of an unknown task. */
 export interface LogStore {
+  /** What comes for a task that has `maxTaskLines` already is dropped: only a device that ignores its own bounds sends it. */
   append(lines: NewLogLine[]): Promise<void>;
   /** The highest line of each of these tasks that has any. */
   lastLines(taskIds: string[]): Promise<Map<string, number>>;
@@ -32,7 +36,9 @@ export class SqlLogStore implements LogStore {
     this.#db = db;
   }
 
-  async append(lines: NewLogLine[]): Promise<void> {
+  async append(sent: NewLogLine[]): Promise<void> {
+    const full = await this.#fullTasks(sent);
+    const lines = full.size === 0 ? sent : sent.filter(({ taskId }) => !full.has(taskId));
     if (lines.length === 0) return;
     const { dialect } = this.#db;
     const row = { taskId: 'text', line: 'integer', stream: 'text', at: 'integer', text: 'text' } as const;
@@ -58,6 +64,21 @@ export class SqlLogStore implements LogStore {
         where tasks.id = j.id`,
     );
     return new Map(rows.flatMap(({ id, line }) => (line === null ? [] : [[id, Number(line)]])));
+  }
+
+  /** Lines count from 1, each once: only a task with a higher number can have so many. */
+  async #fullTasks(lines: NewLogLine[]): Promise<Set<string>> {
+    const suspects = new Set(lines.flatMap(({ taskId, line }) => (line > maxTaskLines ? [taskId] : [])));
+    if (suspects.size === 0) return suspects;
+    const { dialect } = this.#db;
+    const rows = await all(
+      this.#db,
+      sql<{ id: string; count: number }>`
+        select j.id, (select count(*) from task_logs where task_seq = tasks.seq) as count
+        from ${dialect.ids('j', [...suspects])} cross join tasks ${dialect.indexed('tasks_id')}
+        where tasks.id = j.id`,
+    );
+    return new Set(rows.flatMap(({ id, count }) => (Number(count) >= maxTaskLines ? [id] : [])));
   }
 
   async read(taskId: string, after: number, limit: number): Promise<LogRow[]> {

@@ -233,6 +233,27 @@ export const describeDevices = (conform: Conform) =>
       ]);
     });
 
+    conform(
+      'of the databases that a device showed, the newest hundred superseded ones are remembered',
+      async (world) => {
+        const { devices } = world.store;
+        await world.device('fw');
+        await world.device('other');
+        await devices.saveHellos([hello({ deviceId: 'other', storeId: 's' })]);
+        await devices.saveHellos([hello({ deviceId: 'other', storeId: 't' })]);
+        for (let at = 1; at <= 104; at += 1) await devices.saveHellos([hello({ storeId: `s-${at}`, at })]);
+        const stores = (await devices.deviceStores(['fw'])).map(({ storeId }) => storeId);
+        expect(stores).toHaveLength(101);
+        expect(['s-1', 's-3', 's-4', 's-104'].map((id) => stores.includes(id))).toEqual([
+          false,
+          false,
+          true,
+          true,
+        ]);
+        expect(await devices.deviceStores(['other'])).toHaveLength(2);
+      },
+    );
+
     conform('of several hellos of one device in one call, the last holds', async (world) => {
       await world.device('fw');
       await world.store.devices.saveHellos([

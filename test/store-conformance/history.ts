@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import type { NewAuditEntry } from '../../controller/store/audit.ts';
 import type { NewEvent } from '../../controller/store/events.ts';
-import type { NewLogLine } from '../../controller/store/logs.ts';
+import { maxTaskLines, type NewLogLine } from '../../controller/store/logs.ts';
 import type { Conform, World } from './world.ts';
 
 const line = (line: number, values: Partial<NewLogLine> = {}): NewLogLine => ({
@@ -54,6 +54,15 @@ export const describeHistory = (conform: Conform) => {
       ]);
       expect(await logs.read('id-t1', rest.at(-1)?.cursor ?? 0, 10)).toEqual([]);
       expect(await logs.read('nobody', 0, 10)).toEqual([]);
+    });
+
+    conform('a task keeps a bounded number of lines, whatever its device sends', async (world) => {
+      const { logs } = await withTasks(world);
+      const many = Array.from({ length: maxTaskLines }, (_one, index) => line(index + 2, { text: 'x' }));
+      await logs.append(many);
+      await logs.append([line(maxTaskLines + 2), line(maxTaskLines + 2, { taskId: 'id-t2' })]);
+      expect(await logs.read('id-t1', maxTaskLines + 1, 10)).toEqual([]);
+      expect(await logs.read('id-t2', 0, 10)).toHaveLength(1);
     });
 
     conform('a line is stored once: the first that came', async (world) => {
