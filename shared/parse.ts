@@ -13,7 +13,8 @@ export function parse<Schema extends z.ZodType>(
 
   const problems = outcome.error.issues.slice(0, 20).map((issue) => ({
     field: issue.path.map(String).join('.'),
-    problem: issue.message,
+    // Of a wrong key the library itself says only that it is one.
+    problem: (issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined) ?? issue.message,
   }));
   const told = problems.map(({ field, problem }) => (field ? `${field}: ${problem}` : problem)).join('; ');
   throw new AppError(code, `${what} is not valid: ${told}`, { detail: problems });

@@ -46,6 +46,12 @@ export function amount(text: string): string {
   throw new InvalidArgumentError('expected a number such as 10, or a percentage such as 10%');
 }
 
+/** As `amount`, and not 0. */
+export function portion(text: string): string {
+  if (/^0+%?$/.test(text)) throw new InvalidArgumentError('expected more than 0');
+  return amount(text);
+}
+
 /** One of the words, in any case; completion offers `words`. */
 export const oneOf = <const Word extends string>(words: readonly Word[]) =>
   Object.assign(

@@ -78,6 +78,7 @@ describe('the request', () => {
     for (const args of [
       ['ping'],
       ['ping', '--all', '--batch', '200%'],
+      ['ping', '--all', '--batch', '0'],
       ['ping', '--all', '--timeout', '1m'],
     ]) {
       expect({ args, exitCode: (await run(args)).exitCode }).toEqual({ args, exitCode: 2 });

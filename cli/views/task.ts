@@ -1,8 +1,8 @@
 import type { Task } from '../../shared/api/tasks.ts';
+import { resultText, verdictsOf } from '../../shared/task-types/result-text.ts';
 import { formatDuration } from '../../shared/time.ts';
 import { painted } from '../output/view.ts';
 import type { View } from '../output/view.ts';
-import { resultText, verdictsOf } from './result.ts';
 
 export const taskView: View<Task> = {
   noun: 'tasks',

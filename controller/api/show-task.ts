@@ -1,4 +1,5 @@
 import type { Task, TaskLogLine } from '../../shared/api/tasks.ts';
+import { resultText } from '../../shared/task-types/result-text.ts';
 import { rfc3339 } from '../../shared/time.ts';
 import type { LogRow } from '../store/logs.ts';
 import type { TaskRow } from '../store/tasks.ts';
@@ -15,7 +16,7 @@ export const showTask = (row: TaskRow): Task => ({
   organization: row.organizationName,
   run: row.runId,
   payload: row.parameters,
-  message: row.message,
+  message: row.message ?? (resultText(row) || null),
   progress: row.progress,
   error_code: row.errorCode,
   error_message: row.errorMessage,

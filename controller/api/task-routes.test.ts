@@ -176,15 +176,28 @@ describe('a task', () => {
       message: null,
       errorCode: null,
       errorMessage: null,
-      result: '{}',
+      result: '{"round_trip_ms":1.5}',
     } as const;
     await api.store.tasks.finish([{ deviceId, code, attempt: 1, ...outcome }], at);
     expect(await logs(`after=${rest.next}`)).toMatchObject({ complete: true });
     expect(await logs('limit=5')).toMatchObject({ complete: false });
+    const ended = await get<Task>(`/api/v1/tasks/${code}`);
+    expect(ended.message, 'the result in a line for people').toBe('1.5 ms');
   });
 });
 
 describe('a run', () => {
+  test.each([
+    [{ rollout: { batch: '0' } }, /rollout.batch: .*above 0/],
+    [{ rollout: { batch: '0%' } }, /rollout.batch/],
+    [{ payload: 7 }, /payload: expected an object or JSON text/],
+    [{ targets: { labels: { 'no key!': 'x' } } }, /targets.labels.no key!: expected a label key/],
+  ])('is refused with %j, by name', async (wrong, says) => {
+    const body = { type: 'PING', targets: { all: true }, ...wrong };
+    const { status, body: refusal } = await api.call('POST', submitPath, { body });
+    expect({ status, error: refusal['error'] }).toEqual({ status: 400, error: expect.stringMatching(says) });
+  });
+
   test('is made once for one Idempotency-Key, and another request under that key is refused', async () => {
     await api.device('edge-5');
     const body = { type: 'PING', targets: { devices: ['edge-5'] } };

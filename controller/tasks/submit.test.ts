@@ -58,6 +58,16 @@ describe('targets', () => {
     expect(error.message).toBe('No device matches fw-2, x.*');
   });
 
+  test('of labels and units that nobody carries are named, too', async () => {
+    await using controller = await CoreUnderTest.start();
+    await controller.device('fw-1', { labels: { site: 'a', ou: 'branches' } });
+    const targets = { devices: ['fw-1'], labels: { site: 'a', tier: '1' }, ous: ['branches', 'brnches'] };
+    expect(await refused(controller, { targets })).toMatchObject({
+      code: 'unresolved_targets',
+      detail: { unresolved: ['label site=a,tier=1', 'ou brnches'] },
+    });
+  });
+
   test.each(['(', '[a', 'a{9999}'])('that are no pattern (%s) are a bad request', async (pattern) => {
     await using controller = await CoreUnderTest.start();
     await controller.device('fw-1');

@@ -26,7 +26,7 @@ const maxPatterns = 100;
  * The union of all targets, each device once, by name.
  *
  * A device named directly must be able to do it, else the whole request is refused; devices reached by a pattern, label or `all`
- * are skipped with a reason. Names and patterns that match nothing refuse the whole request, all of them named.
+ * are skipped with a reason. Whatever matches nothing (a name, a pattern, the labels, a unit) refuses the whole request, all of it named.
  */
 export function resolveTargets(targets: Targets, devices: BriefDevice[], type: TaskType): ResolvedTargets {
   if (!selectsSomething(targets)) {
@@ -36,7 +36,15 @@ export function resolveTargets(targets: Targets, devices: BriefDevice[], type: T
     );
   }
   const chosen = new Map<string, { device: BriefDevice; named: boolean }>();
-  addNamed(targets.devices ?? [], devices, chosen);
+  const unresolved = [
+    ...addNamed(targets.devices ?? [], devices, chosen),
+    ...emptySelectors(targets, devices),
+  ];
+  if (unresolved.length > 0) {
+    throw new AppError('unresolved_targets', `No device matches ${listed(unresolved)}`, {
+      detail: { unresolved },
+    });
+  }
   for (const device of devices) {
     if (!chosen.has(device.id) && isSelected(targets, device))
       chosen.set(device.id, { device, named: false });
@@ -57,11 +65,22 @@ function isSelected({ labels, all, ous }: Targets, device: BriefDevice): boolean
   return ous?.some((ou) => device.labels['ou'] === ou) ?? false;
 }
 
+/** A misspelt label must not quietly leave devices out. */
+function emptySelectors({ labels = {}, ous = [] }: Targets, devices: BriefDevice[]): string[] {
+  const selectsNone = (targets: Targets) => !devices.some((device) => isSelected(targets, device));
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return [
+    ...(pairs.length > 0 && selectsNone({ labels }) ? [`label ${pairs.join(',')}`] : []),
+    ...[...new Set(ous)].filter((ou) => selectsNone({ ous: [ou] })).map((ou) => `ou ${ou}`),
+  ];
+}
+
+/** Returns the names and patterns that match nothing. */
 function addNamed(
   names: string[],
   devices: BriefDevice[],
   chosen: Map<string, { device: BriefDevice; named: boolean }>,
-): void {
+): string[] {
   const byName = new Map(devices.map((device) => [device.name, device]));
   const unresolved: string[] = [];
   const patterns: string[] = [];
@@ -82,11 +101,7 @@ function addNamed(
     if (matched.length === 0) unresolved.push(pattern);
     for (const device of matched) if (!chosen.has(device.id)) chosen.set(device.id, { device, named: false });
   }
-  if (unresolved.length > 0) {
-    throw new AppError('unresolved_targets', `No device matches ${listed(unresolved)}`, {
-      detail: { unresolved },
-    });
-  }
+  return unresolved;
 }
 
 /** A text that as a pattern matches itself only, and so nothing when no device has that name. */

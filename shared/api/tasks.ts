@@ -107,13 +107,20 @@ export const Targets = z.strictObject({
 });
 export type Targets = z.output<typeof Targets>;
 
+/** How many devices at a time: none at all would never end. */
+const portion = z
+  .string()
+  .regex(
+    /^([1-9]\d{0,5}|(100|[1-9]\d?)%)$/,
+    'expected a number such as 10, or a percentage such as 10%, above 0',
+  );
 const amount = z
   .string()
   .regex(/^(\d{1,6}|(100|\d{1,2})%)$/, 'expected a number such as 10, or a percentage such as 10%');
 
 /** How a run goes over many devices. */
 export const Rollout = z.strictObject({
-  batch: amount.optional().describe('at most so many devices work at the same time'),
+  batch: portion.optional().describe('at most so many devices work at the same time'),
   max_failures: amount.optional().describe('stop the run when more tasks than this have failed'),
   canary: z
     .int()
@@ -129,7 +136,7 @@ export const RunRequest = z.strictObject({
   type: TaskTypeName,
   targets: Targets,
   payload: z
-    .union([z.record(z.string(), z.unknown()), z.string().max(1_000_000)])
+    .union([z.record(z.string(), z.unknown()), z.string().max(1_000_000)], 'expected an object or JSON text')
     .optional()
     .describe(
       'parameters of the task type, as an object or as JSON text; the OpenAPI document has TYPE_parameters for each',

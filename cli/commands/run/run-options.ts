@@ -1,6 +1,13 @@
 import type { Command } from '@commander-js/extra-typings';
 import { atForms } from '../../../shared/time.ts';
-import { amount, durationMs, label, repeatable, wholeNumber } from '../../arguments/argument-parsers.ts';
+import {
+  amount,
+  durationMs,
+  label,
+  portion,
+  repeatable,
+  wholeNumber,
+} from '../../arguments/argument-parsers.ts';
 
 /** A command that makes tasks: which devices, when, how over many of them, and whether to stay with them. */
 export const runCommand = (group: Command, name: string, description: string) =>
@@ -21,7 +28,7 @@ export const runCommand = (group: Command, name: string, description: string) =>
     .option('--expires-in <duration>', 'how long a task may wait for its device, such as 2h', durationMs)
     .option('--task-timeout <duration>', 'how long a task may run on its device, such as 10m', durationMs)
     .option('--force', 'hand out even if the device is busy with other tasks')
-    .option('--batch <number|percent>', 'at most so many devices work at a time', amount)
+    .option('--batch <number|percent>', 'at most so many devices work at a time', portion)
     .option('--max-failures <number|percent>', 'stop when more tasks than this have failed', amount)
     .option(
       '--canary <number>',

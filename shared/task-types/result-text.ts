@@ -1,4 +1,9 @@
-import type { Task } from '../../shared/api/tasks.ts';
+import type { TaskType } from './task-type.ts';
+
+interface Finished {
+  type: TaskType;
+  result: Record<string, unknown> | null;
+}
 
 interface Verdict {
   name: string;
@@ -7,7 +12,7 @@ interface Verdict {
 }
 
 /** A result in one line, or nothing when its type has none worth it. Results come from devices: nothing in them is taken for granted. */
-export function resultText({ type, result }: Pick<Task, 'type' | 'result'>): string {
+export function resultText({ type, result }: Finished): string {
   if (result === null) return '';
   if (type === 'PING') return pingText(result);
   if (type === 'HEALTH_CHECK') return healthText(verdictsOf(result));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resultText } from './result.ts';
+import { resultText } from './result-text.ts';
 
 const check = (verdict: string, name: string, message: string) => ({ verdict, name, message });
 
