@@ -79,7 +79,7 @@ export function parseTicket(text: string): EnrolmentTicket {
   const trimmed = text.trim();
   if (!trimmed.startsWith(ticketPrefix)) {
     throw new CommandError(
-      `That is not an enrolment token: it begins with ${ticketPrefix} (made by \`muster-controller init\` or \`muster device token create\`)`,
+      `That is not an enrolment token: it begins with ${ticketPrefix} (made by \`muster-controller init\` or \`muster enrolment-token create\`)`,
       exitCodes.usage,
     );
   }

@@ -20,6 +20,12 @@ test('a wrong command line ends with 2 and a suggestion, on stderr', async () =>
   });
 });
 
+test('a wrong command line without a suggestion names the help of its command', async () => {
+  const { exitCode, stderr } = await runMuster(['task', 'list', '--per-page', '500']);
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/from 1 to 100\nSee: muster help task list\n$/);
+});
+
 test('a group without a command prints its help on stderr and ends with 2', async () => {
   const { exitCode, stdout, stderr } = await runMuster(['task']);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });

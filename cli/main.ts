@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { ExitReason } from './exit-codes.ts';
@@ -50,8 +51,21 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
     // A group without a subcommand has printed its help.
     if (error instanceof CommanderError && error.code === 'commander.help') return 'usage';
     if (terminal.signal.aborted || isPromptClosed(error)) return 'interrupted';
-    return reportError(error, terminal.stderr, wantsJson(argv, terminal.env));
+    return reportError(error, {
+      stderr: terminal.stderr,
+      json: wantsJson(argv, terminal.env),
+      seeAlso: ['muster help', ...commandOf(program.command, argv)].join(' '),
+    });
   }
+}
+
+/** Names of the command and group that the words call, as far as they do. */
+function commandOf(root: CommandUnknownOpts, argv: string[]): string[] {
+  let at = root;
+  for (const word of argv) at = at.commands.find((command) => command.name() === word) ?? at;
+  const names: string[] = [];
+  for (let one = at; one.parent !== null; one = one.parent) names.unshift(one.name());
+  return names;
 }
 
 const isPromptClosed = (error: unknown): boolean =>

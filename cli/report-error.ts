@@ -5,9 +5,16 @@ import { exitCodes } from './exit-codes.ts';
 import type { ExitReason } from './exit-codes.ts';
 import type { OutStream } from './terminal.ts';
 
+export interface ErrorReport {
+  stderr: OutStream;
+  json: boolean;
+  /** Where to read about the command that was used wrongly: `muster help task list`. */
+  seeAlso: string;
+}
+
 /** Tells an error on stderr (as JSON when `json`) and says how to end. */
-export function reportError(error: unknown, stderr: OutStream, json: boolean): ExitReason {
-  const told = understand(error);
+export function reportError(error: unknown, { stderr, json, seeAlso }: ErrorReport): ExitReason {
+  const told = understand(error, seeAlso);
   if (json) {
     stderr.write(
       `${JSON.stringify({
@@ -27,9 +34,9 @@ export function reportError(error: unknown, stderr: OutStream, json: boolean): E
   return told.exit;
 }
 
-function understand(error: unknown): CliError {
+function understand(error: unknown, seeAlso: string): CliError {
   if (error instanceof CliError) return error;
-  if (error instanceof CommanderError) return usageOf(error);
+  if (error instanceof CommanderError) return usageOf(error, seeAlso);
   if (error instanceof AppError) {
     return new CliError('usage', error.message, { code: error.code, detail: error.detail });
   }
@@ -38,8 +45,8 @@ function understand(error: unknown): CliError {
 }
 
 /** Commander’s `error: unknown command 'lst'\n(Did you mean list?)` in our form. */
-function usageOf(error: CommanderError): CliError {
+function usageOf(error: CommanderError, seeAlso: string): CliError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = others.join(' ').replace(/^\(|\)$/g, '');
-  return new CliError('usage', first, { hint: suggestion || 'See: muster help' });
+  return new CliError('usage', first, { hint: suggestion || `See: ${seeAlso}` });
 }

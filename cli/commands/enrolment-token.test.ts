@@ -17,6 +17,19 @@ const created = {
   token: 'ticket-text',
 };
 
+test('a list says which tokens are used up', async () => {
+  await using controller = await FakeController.start();
+  const { token: _, ...shown } = created;
+  const items = [
+    { ...shown, uses: 5 },
+    { ...shown, max_uses: null, uses: 9 },
+  ];
+  controller.on(route.replace('POST', 'GET'), { body: { items, total: 2, page: 1, per_page: 30, pages: 1 } });
+  const { stdout } = await runMuster(['enrolment-token', 'list', '-f', 'simple'], { url: controller.url });
+  expect(stdout).toMatch(/5 of 5 .*used up/);
+  expect(stdout).toMatch(/9 of unlimited .*valid/);
+});
+
 test('prints the token alone on stdout, so that it can be piped', async () => {
   await using controller = await FakeController.start();
   controller.on(route, { body: created });

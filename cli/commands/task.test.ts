@@ -162,7 +162,7 @@ test('watches several tasks, and ends with 3 when only some succeed', async () =
   const muster = startMuster(['task', 'watch', 'aB3dE6gH', 'Zz000000', '-f', 'json'], {
     url: controller.url,
   });
-  await until('it listens', () => controller.streams === 1);
+  await until('it shows both', () => muster.stderr.includes('Zz000000 PENDING'));
   controller.change('aB3dE6gH', { status: 'COMPLETED' });
   controller.change('Zz000000', { status: 'EXPIRED' });
   const { exitCode, stdout, stderr } = await muster.ended;

@@ -46,7 +46,7 @@ export const enrolmentTokenView: View<EnrolmentToken> = {
     { head: 'PREFIX', value: ({ token_prefix }) => token_prefix },
     { head: 'USES', value: usesOf },
     { head: 'APPROVES', value: ({ auto_approve }) => (auto_approve ? 'yes' : 'no') },
-    { head: 'STATE', value: stateOf },
+    { head: 'STATE', value: enrolmentState },
     { head: 'EXPIRES', value: ({ expires_at }, paint) => paint.time(expires_at) || 'never' },
     { head: 'LABELS', value: ({ labels }) => labelText(labels) },
   ],
@@ -56,7 +56,7 @@ export const enrolmentTokenView: View<EnrolmentToken> = {
     ['Uses', usesOf(token)],
     ['Approves', token.auto_approve ? 'yes' : 'no'],
     ['Labels', labelText(token.labels)],
-    ['State', stateOf(token)],
+    ['State', enrolmentState(token)],
     ['Expires', paint.time(token.expires_at) || 'never'],
     ['Created', paint.time(token.created_at)],
   ],
@@ -88,6 +88,11 @@ export const auditView: View<AuditEntry> = {
 function stateOf(token: { is_revoked: boolean; is_expired: boolean }): string {
   if (token.is_revoked) return 'revoked';
   return token.is_expired ? 'expired' : 'valid';
+}
+
+function enrolmentState(token: EnrolmentToken): string {
+  const state = stateOf(token);
+  return state === 'valid' && token.max_uses !== null && token.uses >= token.max_uses ? 'used up' : state;
 }
 
 function usesOf({ uses, max_uses }: EnrolmentToken): string {
