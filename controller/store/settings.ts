@@ -5,8 +5,8 @@ import { type Db, all } from './dialect.ts';
 export interface SettingStore {
   get(name: string): Promise<string | undefined>;
   set(name: string, value: string): Promise<void>;
-  /** Raises the number under `name` by `count` (from 0) and returns the last number of the block that is now the caller's. */
-  reserve(name: string, count: number): Promise<number>;
+  /** Raises the number under `name` by `count`, from `above` at least, and returns the last number of the block that is now the caller's. */
+  reserve(name: string, count: number, above?: number): Promise<number>;
 }
 
 export class SqlSettingStore implements SettingStore {
@@ -33,14 +33,19 @@ export class SqlSettingStore implements SettingStore {
       .execute();
   }
 
-  async reserve(name: string, count: number): Promise<number> {
-    const { integer } = this.#db.dialect.types;
+  async reserve(name: string, count: number, above = 0): Promise<number> {
+    const { dialect } = this.#db;
+    const { integer } = dialect.types;
+    const stored = dialect.greater(
+      sql`cast(settings.value as ${integer})`,
+      sql`cast(${above} as ${integer})`,
+    );
     const [row] = await all(
       this.#db,
       sql<{ last: number }>`
-        insert into settings (name, value) values (${name}, cast(cast(${count} as ${integer}) as text))
+        insert into settings (name, value) values (${name}, cast(cast(${above + count} as ${integer}) as text))
         on conflict (name) do update
-          set value = cast(cast(settings.value as ${integer}) + cast(${count} as ${integer}) as text)
+          set value = cast(${stored} + cast(${count} as ${integer}) as text)
         returning cast(value as ${integer}) as last`,
     );
     if (!row) throw new Error(`the number ${name} could not be raised`);

@@ -51,7 +51,7 @@ export class Dispatcher {
     this.#parts = parts;
     this.#deadlines = new Deadlines(parts);
     this.#rollouts = new Rollouts(parts);
-    this.#signer = new OfferSigner(parts.store.settings, parts.keys);
+    this.#signer = new OfferSigner(parts.store.settings, parts.keys, parts.clock);
   }
 
   /** These devices may have something to take. */

@@ -35,6 +35,22 @@ test('signs the order, numbers orders upwards, also across a restart', async () 
   expect(new Set(numbers).size).toBe(4);
 });
 
+test('a controller restored from a backup numbers its orders above those that devices have seen', async () => {
+  await using controller = await CoreUnderTest.start();
+  const id = await controller.device('fw-1');
+  const numbers: number[] = [];
+  for (const connection of [1, 2]) {
+    const device = await controller.connect(id, { connection });
+    await controller.submit(['fw-1'], { payload: { host: '127.0.0.1', count: 2 } });
+    numbers.push(TaskOrder.parse(JSON.parse((await device.next('task.offer')).order)).sequence);
+    await controller.clock.advance(1_000);
+    await controller.store.settings.set('offer_sequence', '0'); // as the backup has it
+    await controller.restart();
+  }
+  const [before = 0, after = 0] = numbers;
+  expect(after).toBeGreaterThan(before);
+});
+
 test('offers the oldest pending task, each task once, and no more than the lane has slots', async () => {
   await using controller = await CoreUnderTest.start();
   const id = await controller.device('fw-1');

@@ -19,6 +19,9 @@ export const describeSettings = (conform: Conform) =>
       );
       expect(lasts).toEqual([7, 8, 10_008, 10_010]);
       expect(await store.settings.reserve('other', 5)).toBe(5);
+      expect(await store.settings.reserve('other', 5, 100)).toBe(105);
+      expect(await store.settings.reserve('other', 5, 100)).toBe(110);
+      expect(await store.settings.reserve('third', 5, 100)).toBe(105);
     });
 
     conform('a block stays exact beyond 32 bits', async ({ store }) => {
