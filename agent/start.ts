@@ -104,7 +104,7 @@ async function serve(
   );
   const statusEnd = new AbortController();
   const status = keepStatusFile(
-    { folder: options.folder, fixed, clock: systemClock, status: () => core.status() },
+    { folder: options.folder, fixed, clock: systemClock, log, status: () => core.status() },
     statusEnd.signal,
   );
   try {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Clock } from '../shared/clock.ts';
-import { isDiskFull } from '../shared/node/sqlite.ts';
+import type { Logger } from '../shared/node/logger.ts';
 import { type DataFolder, replaceFile } from './data-folder.ts';
 import type { AgentStatus } from './loops/status.ts';
 
@@ -46,21 +46,24 @@ const toFile = (status: AgentStatus, fixed: Fixed): StatusFile => ({
   last_error: status.lastError && { ...status.lastError, at: timestamp(status.lastError.at) },
 });
 
-/** Keeps the status file up to date until `signal` is aborted, and once more then. */
+/** Keeps the status file up to date until `signal` is aborted, and once more then. A file that cannot be written costs the agent nothing. */
 export async function keepStatusFile(
-  parts: { folder: DataFolder; fixed: Fixed; clock: Clock; status: () => AgentStatus },
+  parts: { folder: DataFolder; fixed: Fixed; clock: Clock; log: Logger; status: () => AgentStatus },
   signal: AbortSignal,
 ): Promise<void> {
-  const { folder, fixed, clock, status } = parts;
+  const { folder, fixed, clock, log, status } = parts;
   let written = '';
+  let failed = false;
   const write = (): void => {
     const text = `${JSON.stringify(toFile(status(), fixed), undefined, 2)}\n`;
     if (text === written) return;
     try {
       replaceFile(folder.status, text);
       written = text;
+      failed = false;
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
+      if (!failed) log.warn({ err: error, path: folder.status }, 'the status file cannot be written');
+      failed = true;
     }
   };
   while (!signal.aborted) {
