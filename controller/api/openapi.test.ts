@@ -64,7 +64,7 @@ test('refers only to schemas that are there', () => {
 });
 
 test('carries the descriptions of the schemas', () => {
-  expect(JSON.stringify(document.paths['/api/v1/tasks'])).toContain('regular expression on the device name');
+  expect(JSON.stringify(document.paths['/api/v1/tasks'])).toContain('regular expression that occurs in it');
 });
 
 test('has a schema for the parameters of every supported task type, as the list of task types has', async () => {
