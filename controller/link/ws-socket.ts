@@ -30,11 +30,11 @@ export class WsSocket implements FrameSocket {
 
   send(frame: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return;
-    // Frames of one turn go out by one system call: a start and an acknowledgement mostly come together.
+    // Frames of one turn go out by one system call: an acknowledgement, a start and the next offers mostly come together.
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#stream.cork();
-      process.nextTick(uncork, this);
+      setImmediate(uncork, this);
     }
     this.#ws.send(frame);
   }

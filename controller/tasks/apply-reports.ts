@@ -37,6 +37,9 @@ export async function applyReports(
   }
   await applyLogs(tables, deliveries, sorted);
   await applyEnds(tables, sorted, changes, now);
+  // Only what ends or never starts makes room; a start does not.
+  for (const { deviceId } of sorted.endings.values()) changes.freedDevices.add(deviceId);
+  for (const deviceId of answers.forget.keys()) changes.freedDevices.add(deviceId);
   await tables.devices.advance(
     [...lastSeqs].map(([link, seq]) => ({ deviceId: link.deviceId, storeId: link.storeId, seq })),
   );

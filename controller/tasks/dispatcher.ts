@@ -86,9 +86,8 @@ export class Dispatcher {
       } catch (error) {
         log.error({ err: error }, 'dispatch round failed, the next poll tries again');
       }
+      // Not a turn later: what a commit made room for goes out together with the commit's answers.
       await this.#wakeUp.wait(signal);
-      // One turn of the event loop: wake-ups that come together share a round.
-      await clock.sleep(0, signal).catch(() => undefined);
     }
     for (const stop of unsubscribe) stop();
     await ticking;

@@ -109,7 +109,6 @@ export class GroupCommit {
       changes.afterCommit.push(() => {
         for (const { reports } of deliveries) this.reportsApplied += reports.length;
       });
-      for (const { link } of deliveries) changes.freedDevices.add(link.deviceId);
     }
     const refusals = heard.flatMap(({ link, refusals }) => refusals.map((refusal) => ({ link, refusal })));
     if (refusals.length > 0) await applyRefusals(tables, refusals, changes, { ...times, ...settings });
