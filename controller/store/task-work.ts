@@ -12,48 +12,32 @@ export async function heads(
   now: Instant,
   heldRuns: string[],
 ): Promise<OfferableTask[]> {
-  const most = wants.reduce((most, { count }) => Math.max(most, count), 0);
-  if (most === 0) return [];
+  const byCount = Map.groupBy(wants, ({ count }) => count);
+  byCount.delete(0);
+  if (byCount.size === 0) return [];
 
   const { dialect } = db;
   const notHeld =
     heldRuns.length === 0 ? sql`` : sql`and (x.run_id is null or x.run_id not in ${dialect.list(heldRuns)})`;
-  // Every want reads `most` rows of its stretch of the index: `limit` cannot name a column. The few too many go here.
-  const rows = await all(
-    db,
-    sql<StoredHead>`
+  // `limit` cannot name a column: wants of one count share a part of the statement.
+  const parts = [...byCount].map(
+    ([count, alike]) => sql`
       select t.id, t.code, t.seq, t.device_id as "deviceId", t.run_id as "runId", t.type, t.lane, t.parameters,
         t.timeout_ms as "timeoutMs", t.force, t.expires_at as "expiresAt"
-      from ${dialect.rows('w', { deviceId: 'text', lane: 'text' }, wants)}
+      from ${dialect.rows('w', { deviceId: 'text', lane: 'text' }, alike)}
       cross join tasks as t on t.seq in (
         select x.seq from tasks as x ${dialect.indexed('tasks_pending')}
         where x.status = 'PENDING' and x.device_id = w.device_id and x.lane = w.lane
           and x.expires_at > ${now} ${notHeld}
         order by x.seq
-        limit ${most}
-      )
-      order by t.seq`,
+        limit ${count}
+      )`,
   );
-  return atMost(wants, rows);
+  const rows = await all(db, sql<StoredHead>`${sql.join(parts, sql` union all `)} order by 3`);
+  return rows.map((row) => ({ ...row, force: row.force === 1 }));
 }
 
 type StoredHead = Omit<OfferableTask, 'force'> & { force: number };
-
-function atMost(
-  wants: { deviceId: string; lane: Lane; count: number }[],
-  rows: StoredHead[],
-): OfferableTask[] {
-  const room = new Map(wants.map(({ deviceId, lane, count }) => [`${deviceId} ${lane}`, count]));
-  const taken: OfferableTask[] = [];
-  for (const row of rows) {
-    const key = `${row.deviceId} ${row.lane}`;
-    const left = room.get(key) ?? 0;
-    if (left === 0) continue;
-    room.set(key, left - 1);
-    taken.push({ ...row, force: row.force === 1 });
-  }
-  return taken;
-}
 
 /** Devices that have PENDING tasks, among `deviceIds` when given. */
 export async function devicesWithPending(db: Db, deviceIds?: string[]): Promise<string[]> {

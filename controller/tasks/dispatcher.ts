@@ -74,7 +74,7 @@ export class Dispatcher {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { bus, clock, log } = this.#parts;
+    const { bus, log } = this.#parts;
     const unsubscribe = [
       bus.subscribe('devices', ({ deviceIds }) => this.wake(deviceIds)),
       bus.subscribe('deadlines', () => this.lookAtAll()),
