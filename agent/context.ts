@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { importPublicKey } from '../shared/node/keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
@@ -70,7 +71,7 @@ export async function openContext(options: {
   });
   const parts: AgentParts = {
     db,
-    system: await composeSystem(options),
+    system: await composeSystem(options, identity),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     clock: systemClock,
@@ -86,21 +87,17 @@ export async function openContext(options: {
 }
 
 /** The real machine; with `dummy`, power and services in memory and everything else real. */
-async function composeSystem({
-  dummy,
-  hooks,
-  folder,
-}: {
-  dummy: boolean;
-  hooks: Hooks;
-  folder: DataFolder;
-}): Promise<System> {
+async function composeSystem(
+  { dummy, hooks, folder }: { dummy: boolean; hooks: Hooks; folder: DataFolder },
+  identity: Identity,
+): Promise<System> {
   const linux = createLinuxSystem({
     power: {
       env: process.env,
       unit: 'muster-agent.service',
       restartProcess: async () => hooks.onRestartAgent(),
     },
+    processes: { scripts: { folder: tmpdir(), agent: identity.device_id } },
   });
   if (!dummy) return linux;
 

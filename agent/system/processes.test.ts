@@ -315,18 +315,19 @@ describe('script file', () => {
     expect(existsSync(dirname(file.path))).toBe(false);
   });
 
-  test('what a killed agent left is removed by the next one, and nothing else', async () => {
+  test('what a killed agent left is removed by the next one, and nothing of another agent', async () => {
     using place = temporaryFolder('processes');
-    mkdirSync(join(place.path, 'muster-script-left'));
-    writeFileSync(join(place.path, 'muster-script-left', 'script'), 'secret');
-    writeFileSync(join(place.path, 'other'), '');
-    createProcesses({ scriptFolder: place.path });
-    expect(readdirSync(place.path)).toEqual(['other']);
+    for (const name of ['muster-script-one-left', 'muster-script-two-left']) {
+      mkdirSync(join(place.path, name));
+      writeFileSync(join(place.path, name, 'script'), 'secret');
+    }
+    createProcesses({ scripts: { folder: place.path, agent: 'one' } });
+    expect(readdirSync(place.path)).toEqual(['muster-script-two-left']);
   });
 
   test('a full or missing place for it is said', async () => {
     using place = temporaryFolder('processes');
-    const own = createProcesses({ scriptFolder: join(place.path, 'scripts') });
+    const own = createProcesses({ scripts: { folder: place.path, agent: 'one' } });
     place[Symbol.dispose]();
     await expect(own.scriptFile('x')).rejects.toMatchObject({ code: 'not_started' });
   });

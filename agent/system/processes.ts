@@ -5,7 +5,7 @@ import { TaskError } from '../../shared/errors.ts';
 import { type Output, OutputPumps } from './output-pumps.ts';
 import { endGroup } from './process-group.ts';
 import { checkFolder, resolveProgram } from './program.ts';
-import { prepareScriptFolder, writeScriptFile } from './script-file.ts';
+import { type ScriptPlace, sweepScriptFiles, writeScriptFile } from './script-file.ts';
 import type { Command, ProcessEnd, Processes } from './system.ts';
 import { permittedUser, userSwitch } from './user.ts';
 
@@ -14,16 +14,16 @@ export interface ProcessesOptions {
   path?: string;
   /** Added to every command's environment, such as MUSTER_DEVICE. */
   env?: Record<string, string>;
-  /** A folder of this agent alone for script files, emptied at start; every user must be able to pass its parents. */
-  scriptFolder?: string;
+  /** Where script files go; every user must be able to pass through it. What a killed agent left there is removed at once. */
+  scripts?: ScriptPlace;
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function createProcesses(options: ProcessesOptions = {}): Processes {
   const path = options.path ?? defaultPath;
-  const scriptFolder = options.scriptFolder ?? tmpdir();
-  if (options.scriptFolder !== undefined) prepareScriptFolder(options.scriptFolder);
+  const scripts = options.scripts ?? { folder: tmpdir(), agent: String(process.pid) };
+  sweepScriptFiles(scripts);
 
   return {
     async run(command, output, signal) {
@@ -32,7 +32,7 @@ export function createProcesses(options: ProcessesOptions = {}): Processes {
       signal.throwIfAborted();
       return runPrepared(prepared, output, signal);
     },
-    scriptFile: (text, user) => writeScriptFile(scriptFolder, text, user),
+    scriptFile: (text, user) => writeScriptFile(scripts, text, user),
   };
 }
 

@@ -1,19 +1,25 @@
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../shared/errors.ts';
 import { permittedUser } from './user.ts';
 
-const prefix = 'muster-script-';
+/** Where script files go: several agents may share the folder, each knows its own files by `agent`. */
+export interface ScriptPlace {
+  folder: string;
+  agent: string;
+}
+
+const prefixOf = ({ agent }: ScriptPlace): string => `muster-script-${agent}-`;
 
 /** Puts text into a file in a folder of its own, both of mode 0700 and owned by `userName`; disposing removes the folder. */
 export async function writeScriptFile(
-  parent: string,
+  place: ScriptPlace,
   text: string,
   userName: string | undefined,
 ): Promise<{ path: string } & AsyncDisposable> {
   const user = await permittedUser(userName);
-  const folder = await mkdtemp(join(parent, prefix)).catch(translate); // mkdtemp gives 0700
+  const folder = await mkdtemp(join(place.folder, prefixOf(place))).catch(translate); // mkdtemp gives 0700
   const path = join(folder, 'script');
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
@@ -29,15 +35,10 @@ export async function writeScriptFile(
   return { path, [Symbol.asyncDispose]: remove };
 }
 
-/**
- * Makes the folder that script files are put in, and removes what an agent that was killed left there. Other users
- * may pass through it to reach their own script, and cannot list it.
- */
-export function prepareScriptFolder(parent: string): void {
-  mkdirSync(parent, { recursive: true, mode: 0o711 });
-  for (const name of readdirSync(parent).filter((one) => one.startsWith(prefix))) {
-    rmSync(join(parent, name), { recursive: true, force: true });
-  }
+/** Removes what this agent left when it was killed: scripts may hold secrets. Links are removed, not followed. */
+export function sweepScriptFiles(place: ScriptPlace): void {
+  const left = readdirSync(place.folder).filter((name) => name.startsWith(prefixOf(place)));
+  for (const name of left) rmSync(join(place.folder, name), { recursive: true, force: true });
 }
 
 function translate(error: unknown): never {
