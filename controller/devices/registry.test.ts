@@ -151,7 +151,7 @@ describe('a device', () => {
     await controller.device('fw-1');
   });
 
-  test('is found by exact name or pattern', async () => {
+  test('is found by exact name, else by a pattern that occurs in its name', async () => {
     await using controller = await CoreUnderTest.start();
     const { devices } = controller.core;
     const { id } = controller.organization;
@@ -159,7 +159,8 @@ describe('a device', () => {
     const two = await controller.device('fw-2');
     expect(await devices.idsMatching(id, 'fw-1')).toEqual([one]);
     expect(await devices.idsMatching(id, 'fw-\\d')).toEqual([one, two]);
-    expect(await devices.idsMatching(id, 'fw')).toEqual([]);
+    expect(await devices.idsMatching(id, 'w-')).toEqual([one, two]);
+    expect(await devices.idsMatching(id, '^w-')).toEqual([]);
     expect(await codeOf(devices.idsMatching(id, '('))).toBe('bad_request');
   });
 });
