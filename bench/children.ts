@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { residentKib } from './measure.ts';
 
 const living = new Set<ChildProcess>();
 const folders = new Set<string>();
@@ -42,6 +43,18 @@ export function startProgram(argv: string[], env: Record<string, string> = {}): 
   living.add(child);
   child.once('exit', () => living.delete(child));
   return child;
+}
+
+/** Flags for a program whose memory is read: see `heldKib`. */
+export const collectable = ['--expose-gc', '--import', new URL('collect-garbage.ts', import.meta.url).href];
+
+/** Resident memory of a program after a collection, in KiB. */
+export async function heldKib(pid: number): Promise<number> {
+  for (let round = 0; round < 3; round += 1) {
+    process.kill(pid, 'SIGUSR2');
+    await sleep(700);
+  }
+  return residentKib(pid);
 }
 
 export async function stopProgram(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -6,23 +6,39 @@ import type { NewTask } from '../controller/store/tasks.ts';
 import { systemRandom } from '../shared/node/system-clock.ts';
 import { drawTaskCode } from '../shared/ids.ts';
 import { temporaryFolder } from './children.ts';
-import { emit, median, numberOption, tell } from './measure.ts';
+import { emit, median, medians, numberOption, tell } from './measure.ts';
 
 const devices = 1_000;
 const backlog = 10_000;
 
 export async function claim(): Promise<void> {
   const finished = numberOption('finished', 1_000_000);
-  const without = await measure(0);
-  const withMany = await measure(finished);
-  emit('claim', { case: 'no finished tasks', ...without });
+  const runs = numberOption('runs', 5);
+  const empty = await prepare(0);
+  const full = await prepare(finished);
+  const [without, withMany]: [Figures[], Figures[]] = [[], []];
+  for (let run = 0; run < runs; run += 1) {
+    without.push(await measure(empty));
+    withMany.push(await measure(full));
+  }
+  const [few, many] = [medians(without), medians(withMany)];
+  emit('claim', { case: 'no finished tasks', runs, ...few });
   const ratios = Object.fromEntries(
-    Object.keys(without).map((name) => [`${name}Ratio`, (withMany[name] ?? 0) / (without[name] ?? 1)]),
+    Object.keys(few).map((name) => [`${name}Ratio`, (many[name] ?? 0) / (few[name] ?? 1)]),
   );
-  emit('claim', { case: `${finished} finished tasks`, ...withMany, ...ratios });
+  emit('claim', { case: `${finished} finished tasks`, runs, ...many, ...ratios });
+  await Promise.all([empty.store.close(), full.store.close()]);
 }
 
-async function measure(finished: number): Promise<Record<string, number>> {
+type Figures = Record<string, number>;
+
+interface Prepared {
+  store: Store;
+  organizationId: string;
+  deviceIds: string[];
+}
+
+async function prepare(finished: number): Promise<Prepared> {
   const store = await openStore({ dialect: 'sqlite', path: `${temporaryFolder()}/controller.db` });
   const { organizationId, deviceIds } = await seed(store);
   for (let made = 0; made < finished; made += 10_000) {
@@ -30,9 +46,13 @@ async function measure(finished: number): Promise<Record<string, number>> {
     if (made % 100_000 === 0) tell(`${made} of ${finished} finished tasks`);
   }
   await insertTasks(store, organizationId, deviceIds, backlog);
+  return { store, organizationId, deviceIds };
+}
+
+async function measure({ store, organizationId, deviceIds }: Prepared): Promise<Figures> {
   const wants = deviceIds.slice(0, 100).map((deviceId) => ({ deviceId, lane: 'script' as const, count: 2 }));
   const list = { organizationId, sortBy: 'created_at', descending: true } as const;
-  const figures = {
+  return {
     headsMicros: await time(() => store.tasks.heads(wants, Date.now(), [])),
     devicesWithPendingMicros: await time(() => store.tasks.devicesWithPending()),
     expireMicros: await time(() => store.tasks.expire(Date.now(), 1_000, { runs: [], onlineDevices: [] })),
@@ -40,8 +60,6 @@ async function measure(finished: number): Promise<Record<string, number>> {
     startMicros: await timeStarts(store),
     listFirstPageMicros: await time(() => store.tasks.list(list, { page: 1, perPage: 30 })),
   };
-  await store.close();
-  return figures;
 }
 
 /** Median microseconds of a call, after a warm-up. */
@@ -58,7 +76,7 @@ async function time(call: () => Promise<unknown>): Promise<number> {
 /** Median microseconds of the committed move of 100 tasks to IN_PROGRESS, each time other tasks. */
 async function timeStarts(store: Store): Promise<number> {
   const micros: number[] = [];
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < 12; round += 1) {
     const waiting = await store.tasks.devicesWithPending();
     const wants = waiting.slice(0, 100).map((deviceId) => ({ deviceId, lane: 'script' as const, count: 1 }));
     const heads = await store.tasks.heads(wants, Date.now(), []);

@@ -1,8 +1,16 @@
 /** Many agents connected: memory and processor of an idle fleet, and the return of all after a restart of the controller. */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, startProgram, stopProgram, waitForPort, Worker } from './children.ts';
-import { cpuSeconds, emit, medians, numberOption, residentKib, tell } from './measure.ts';
+import {
+  collectable,
+  freePort,
+  heldKib,
+  startProgram,
+  stopProgram,
+  waitForPort,
+  Worker,
+} from './children.ts';
+import { cpuSeconds, emit, medians, numberOption, tell } from './measure.ts';
 import { MusterController } from './muster-controller.ts';
 import type { SwarmMember } from './swarm.ts';
 
@@ -47,7 +55,7 @@ async function measureFloor(count: number): Promise<Case> {
   const port = await freePort();
   const file = new URL('floor-accept.ts', import.meta.url).pathname;
   const start = async (): Promise<ChildProcess> => {
-    const server = startProgram(['--expose-gc', file, String(port)]);
+    const server = startProgram([...collectable, file, String(port)]);
     await waitForPort(port);
     return server;
   };
@@ -58,10 +66,9 @@ async function measureFloor(count: number): Promise<Case> {
   const swarms = await startSwarms(members);
   const controller = { port, controllerId: 'floor' };
   try {
-    const emptyKib = residentKib(server.pid ?? 0);
+    const emptyKib = await heldKib(server.pid ?? 0);
     await connectAll(swarms, controller);
-    await sleep(2_000);
-    const kibPerConnection = (residentKib(server.pid ?? 0) - emptyKib) / count;
+    const kibPerConnection = ((await heldKib(server.pid ?? 0)) - emptyKib) / count;
     await stopProgram(server, 'SIGKILL');
     await Promise.all(swarms.map((swarm) => swarm.ask('lost')));
     server = await start();
@@ -75,14 +82,13 @@ async function measureFloor(count: number): Promise<Case> {
 async function measureMuster(count: number, watchIdle: boolean): Promise<Case> {
   const controller = await MusterController.create();
   const members = await controller.addDevices(count);
-  await controller.start();
+  await controller.start(collectable);
   const swarms = await startSwarms(members);
   const target = { port: controller.port, controllerId: controller.controllerId };
   try {
-    const emptyKib = residentKib(controller.pid);
+    const emptyKib = await heldKib(controller.pid);
     await connectAll(swarms, target);
-    await sleep(2_000);
-    const kibPerConnection = (residentKib(controller.pid) - emptyKib) / count;
+    const kibPerConnection = ((await heldKib(controller.pid)) - emptyKib) / count;
     const cpuBefore = cpuSeconds(controller.pid);
     if (watchIdle) await sleep(idleSeconds * 1000);
     const idleCpuPercent = watchIdle

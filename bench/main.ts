@@ -1,11 +1,12 @@
 /** `npm run bench -- [NAME …] [--runs N]`: one JSON line per case on stdout, talk on stderr. */
+import { accept } from './accept.ts';
 import { claim } from './claim.ts';
 import { connections } from './connections.ts';
 import { dispatch } from './dispatch.ts';
 import { tell } from './measure.ts';
 import { programs } from './programs.ts';
 
-const benches = { dispatch, connections, claim, programs };
+const benches = { dispatch, accept, connections, claim, programs };
 type Name = keyof typeof benches;
 
 const isName = (text: string): text is Name => text in benches;

@@ -3,6 +3,9 @@ import { AppError } from '../shared/errors.ts';
 import { type ControllerConfig, hostPortOf, isLoopback } from './config.ts';
 import { type ControllerContext, createContext } from './context.ts';
 
+/** Connections that wait to be accepted: a fleet returns at once, and who finds no room waits for seconds. The kernel caps it at net.core.somaxconn. */
+const backlog = 4096;
+
 /** How long a polite stop may take before the process ends anyway. */
 const stopWithinMs = 10_000;
 
@@ -19,7 +22,7 @@ export async function startController(
   const stop = new AbortController();
   const running = core.run(stop.signal);
 
-  const listening = api.listen({ host, port }).catch((cause: unknown) => {
+  const listening = api.listen({ host, port, backlog }).catch((cause: unknown) => {
     throw listenError(config.listen, cause);
   });
   const failed = running.then(
