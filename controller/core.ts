@@ -69,36 +69,25 @@ export interface ControllerCore {
 /** Puts the controller's logic together. Everything it does on its own happens in `run`. */
 export function createControllerCore(parts: ControllerParts): ControllerCore {
   const { bus, identity } = parts;
-  const {
-    admission,
-    cancellation,
-    commits,
-    devices,
-    dispatcher,
-    events,
-    inbox,
-    links,
-    online,
-    submissions,
-    tokens,
-    ...more
-  } = assemble(parts);
+  const built = assemble(parts);
   let running = false;
 
   return {
     identity,
-    admission,
-    devices,
-    tokens,
-    events,
+    admission: built.admission,
+    devices: built.devices,
+    tokens: built.tokens,
+    events: built.events,
     async run(signal) {
       const unsubscribe = [
-        bus.subscribe('cancel', ({ tasks }) => inbox.cancels(tasks)),
-        bus.subscribe('close', ({ deviceIds, code, reason }) => links.closeDevices(deviceIds, code, reason)),
+        bus.subscribe('cancel', ({ tasks }) => built.inbox.cancels(tasks)),
+        bus.subscribe('close', ({ deviceIds, code, reason }) =>
+          built.links.closeDevices(deviceIds, code, reason),
+        ),
       ];
       running = true;
       try {
-        const loops = [commits, dispatcher, links, more.retention, more.presence];
+        const loops = [built.commits, built.dispatcher, built.links, built.retention, built.presence];
         await runTogether(
           loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
           signal,
@@ -108,20 +97,20 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
         for (const stop of unsubscribe) stop();
       }
     },
-    openLink: (device, socket) => links.open(device, socket),
-    submit: (submission) => submissions.submit(submission),
-    cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
-    cancelRun: (actor, runId, options) => cancellation.cancelRun(actor, runId, options),
+    openLink: (device, socket) => built.links.open(device, socket),
+    submit: (submission) => built.submissions.submit(submission),
+    cancelTask: (actor, code, options) => built.cancellation.cancelTask(actor, code, options),
+    cancelRun: (actor, runId, options) => built.cancellation.cancelRun(actor, runId, options),
     status: () => ({
-      ready: running && !commits.lastCommitFailed,
-      linksOpen: links.size,
-      devicesOnline: online.size,
-      offersSent: dispatcher.offersSent,
-      reportsApplied: commits.reportsApplied,
-      commits: commits.commits,
-      commitFailures: commits.commitFailures,
-      eventSubscribers: events.subscribers,
-      linksRefused: admission.refused,
+      ready: running && !built.commits.lastCommitFailed,
+      linksOpen: built.links.size,
+      devicesOnline: built.online.size,
+      offersSent: built.dispatcher.offersSent,
+      reportsApplied: built.commits.reportsApplied,
+      commits: built.commits.commits,
+      commitFailures: built.commits.commitFailures,
+      eventSubscribers: built.events.subscribers,
+      linksRefused: built.admission.refused,
     }),
   };
 }
