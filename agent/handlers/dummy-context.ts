@@ -40,6 +40,7 @@ export function dummyContext(
   const phases: string[] = [];
   return {
     system: given.system ?? new DummyMachine({ clock, random }),
+    code: 'aB3dE6gH',
     clock,
     random,
     signal: controller.signal,

@@ -7,6 +7,8 @@ import type { System } from '../system/system.ts';
 /** Everything a handler may touch. */
 export interface HandlerContext {
   system: System;
+  /** Code of the task. */
+  code: string;
   clock: Clock;
   random: Random;
   /** Aborted on a cancel request (`reason` is `TaskError('cancelled')`), at the time-out (`timed_out`), or when the agent stops (`agent_stopping`). */

@@ -156,6 +156,7 @@ export class Attempt {
     const { system, clock, random, instanceId, roundTrip } = this.#services;
     return {
       system,
+      code: this.task.code,
       clock,
       random,
       signal: this.#stop.signal,

@@ -21,6 +21,10 @@ export const showDevice = (row: DeviceRow, organization: OrganizationRow, online
   key_fingerprint: keyFingerprint(row.publicKey),
   boot_id: row.bootId,
   quarantine_reason: row.quarantineReason,
+  drift_status: 'UNKNOWN',
+  drift_checked_at: null,
+  synced_at: null,
+  synced_hash: null,
   created_at: rfc3339(row.createdAt),
   updated_at: rfc3339(row.updatedAt),
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DeviceName, Labels } from '../ids.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
+import { DriftStatus } from './sync.ts';
 
 export const DeviceStatus = z.enum(['PENDING', 'ENABLED', 'DISABLED']);
 export type DeviceStatus = z.output<typeof DeviceStatus>;
@@ -22,6 +23,10 @@ export const Device = z.object({
     .describe('SHA-256 of its public key, hex; compare with `muster-agent status` on the device'),
   boot_id: z.string().nullable(),
   quarantine_reason: z.string().nullable().describe('set when two agents used its key; `approve` lifts it'),
+  drift_status: DriftStatus,
+  drift_checked_at: Timestamp.nullable(),
+  synced_at: Timestamp.nullable().describe('when it last confirmed a configuration'),
+  synced_hash: z.string().nullable(),
   created_at: Timestamp,
   updated_at: Timestamp,
 });
@@ -35,6 +40,7 @@ export const DeviceQuery = z.strictObject({
   name: z.string().max(256).optional().describe('a name, or a regular expression that occurs in it'),
   label: z.string().max(256).optional().describe('key=value; several separated by commas'),
   ou: z.string().max(64).optional(),
+  drift_status: DriftStatus.optional(),
   online: QueryFlag.optional(),
   heartbeat_after: z.string().max(64).optional().describe('30m, 2h, 7d, 2w ago, or RFC 3339'),
   heartbeat_before: z.string().max(64).optional(),

@@ -1,9 +1,12 @@
+import { Backup } from './backup.ts';
 import { HealthCheck } from './health-check.ts';
 import { Ping } from './ping.ts';
+import { Pull } from './pull.ts';
 import { Reboot } from './reboot.ts';
 import { Restart } from './restart.ts';
 import { Script } from './script.ts';
 import { Shutdown } from './shutdown.ts';
+import { Sync } from './sync.ts';
 import type { TaskContract, TaskType } from './task-type.ts';
 
 /** The task types that this version knows how to run. Types without a contract are refused as not supported. */
@@ -14,4 +17,7 @@ export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
   REBOOT: Reboot,
   SHUTDOWN: Shutdown,
   RESTART: Restart,
+  SYNC: Sync,
+  PULL: Pull,
+  BACKUP: Backup,
 };

@@ -142,6 +142,8 @@ export interface TaskContract<
   name: TaskType;
   /** One sentence for help texts and OpenAPI. */
   summary: string;
+  /** Made only by this part of the controller, which computes the parameters; a plain run request of the type is refused with the way to go. */
+  madeBy?: 'sync' | 'pull' | 'backup';
   parameters: Parameters;
   result: Result;
 }
