@@ -1,6 +1,8 @@
 import { type Kysely, type Migration, Migrator, type RawBuilder, sql } from 'kysely';
 import type { Db, Dialect } from './dialect.ts';
 import { accessTables } from './tables/access.ts';
+import { configurationTables } from './tables/configuration.ts';
+import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
 import { taskTables } from './tables/tasks.ts';
@@ -13,6 +15,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
     ...taskTables(dialect),
     ...historyTables(dialect),
   ],
+  '002_configuration': (dialect) => [...contentTables(dialect), ...configurationTables(dialect)],
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

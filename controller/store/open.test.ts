@@ -43,9 +43,11 @@ test('a database that is handed in stays open when the store is closed', async (
 
 test('a database of a newer version is refused and left as it is', async () => {
   const database = openSqlite(await emptyDatabase());
+  const count = () => database.prepare('select count(*) from kysely_migration').pluck().get();
+  const known = Number(count());
   database.exec("insert into kysely_migration (name, timestamp) values ('999_future', '2030-01-01')");
   await expect(openStore({ dialect: 'sqlite', database })).rejects.toThrow('could not be brought up to date');
-  expect(database.prepare('select count(*) from kysely_migration').pluck().get()).toBe(2);
+  expect(count()).toBe(known + 1);
   database.close();
 });
 
