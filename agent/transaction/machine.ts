@@ -117,6 +117,8 @@ export interface TransactionMachine {
   /** Existing files that match these globs, sorted by path. Symbolic links are not followed: they, devices and folders are errors `not_a_file`. */
   list(globs: string[], limits: { maxFiles: number; maxBytes: number }): Promise<FileState[]>;
   read(path: string): AsyncIterable<Uint8Array>;
+  /** Whether a program (a name, or an absolute path) is on the device, as `if_program` asks. */
+  hasProgram(name: string): Promise<boolean>;
   run(command: UnitCommand, place: CommandPlace, options: RunOptions): Promise<CommandRecord>;
   /** A network namespace with the host's interface names and addresses, joined to a peer that answers as the controller does. */
   openScratch(workspace: Workspace, options: ScratchOptions): Promise<Scratch>;
