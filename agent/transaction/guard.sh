@@ -188,7 +188,7 @@ restore_absent() {
 # Calls `for_file`, `for_absent` or `for_folder` with every line of the snapshot. Sets `wrong` to the paths that failed.
 each_in_snapshot() { # WHAT
   wrong=
-  while IFS="$tab" read -r kind number mode uid gid sum path; do
+  while IFS="$tab" read -r kind number mode uid gid sum _ path; do
     parent_of "$path"
     "$1_$kind" || wrong="$wrong $path"
   done <"$dir/snapshot/manifest" || wrong="$wrong $dir/snapshot/manifest"
