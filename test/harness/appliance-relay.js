@@ -1,0 +1,13 @@
+// Listens in the hub's namespace and hands every connection to a unix socket that the test process serves.
+import { connect, createServer } from 'node:net';
+
+const [port, socketPath] = process.argv.slice(2);
+
+createServer({ allowHalfOpen: true }, (outside) => {
+  const inside = connect({ path: String(socketPath), allowHalfOpen: true });
+  outside.pipe(inside).pipe(outside);
+  outside.on('error', () => inside.destroy()).on('close', () => inside.destroy());
+  inside.on('error', () => outside.destroy()).on('close', () => outside.destroy());
+}).listen(Number(port), '::', () => process.stdout.write('ready\n'));
+
+process.stdin.resume().on('end', () => process.exit(0));
