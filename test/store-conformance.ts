@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { describeAccess } from './store-conformance/access.ts';
+import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
 import { describeRuns } from './store-conformance/runs.ts';
@@ -26,6 +27,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeTaskMoves(promise);
     describeRuns(promise);
     describeHistory(promise);
+    describeContent(promise);
     describeTransactions(promise);
   });
 }

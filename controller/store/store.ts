@@ -1,11 +1,15 @@
 import { type AccessStore, SqlAccessStore } from './access.ts';
+import { type ArchiveStore, SqlArchiveStore } from './archives.ts';
 import { type AuditStore, SqlAuditStore } from './audit.ts';
+import { type BackupConfigStore, SqlBackupConfigStore } from './backup-configs.ts';
+import { type BlobIndex, SqlBlobIndex } from './blobs.ts';
 import { type DeviceStore, SqlDeviceStore } from './devices.ts';
 import { type Db, atomically } from './dialect.ts';
 import { type EventStore, SqlEventStore } from './events.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
 import { type SettingStore, SqlSettingStore } from './settings.ts';
+import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
 
 /** What the controller remembers, table by table. Every method is one statement or a few, all set-based; times are epoch milliseconds. */
@@ -18,6 +22,10 @@ export interface StoreTables {
   logs: LogStore;
   events: EventStore;
   audit: AuditStore;
+  blobs: BlobIndex;
+  snapshots: SnapshotStore;
+  archives: ArchiveStore;
+  backupConfigs: BackupConfigStore;
 }
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
@@ -37,6 +45,10 @@ export class SqlStore implements Store {
   readonly logs: LogStore;
   readonly events: EventStore;
   readonly audit: AuditStore;
+  readonly blobs: BlobIndex;
+  readonly snapshots: SnapshotStore;
+  readonly archives: ArchiveStore;
+  readonly backupConfigs: BackupConfigStore;
   readonly #db: Db;
 
   constructor(db: Db) {
@@ -50,6 +62,10 @@ export class SqlStore implements Store {
     this.logs = tables.logs;
     this.events = tables.events;
     this.audit = tables.audit;
+    this.blobs = tables.blobs;
+    this.snapshots = tables.snapshots;
+    this.archives = tables.archives;
+    this.backupConfigs = tables.backupConfigs;
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
@@ -70,4 +86,8 @@ const tablesOf = (db: Db): StoreTables => ({
   logs: new SqlLogStore(db),
   events: new SqlEventStore(db),
   audit: new SqlAuditStore(db),
+  blobs: new SqlBlobIndex(db),
+  snapshots: new SqlSnapshotStore(db),
+  archives: new SqlArchiveStore(db),
+  backupConfigs: new SqlBackupConfigStore(db),
 });
