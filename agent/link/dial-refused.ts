@@ -4,7 +4,7 @@ import type { FrameSocket } from '../../shared/frame-socket.ts';
 /** Opens a socket to the controller. Throws `DialRefused` when the controller answers no, another error when it cannot be reached. */
 export type Dial = (signal: AbortSignal) => Promise<FrameSocket>;
 
-/** The controller refused the upgrade. */
+/** The controller refused a dial, or another request of this device. */
 export class DialRefused extends Error {
   /** As in every REST error: `not_approved`, `clock_skew`, `quarantined`, … */
   readonly code: string;

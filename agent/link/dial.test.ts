@@ -8,8 +8,9 @@ import { WebSocketServer } from 'ws';
 import { generateKeyPair, importPublicKey } from '../../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { ControllerClock } from './controller-clock.ts';
-import { parseRefusal, wsDial } from './dial.ts';
+import { wsDial } from './dial.ts';
 import { DialRefused } from './dial-refused.ts';
+import { parseRefusal } from './refusal.ts';
 
 const servers: Server[] = [];
 afterEach(() => {

@@ -1,28 +1,16 @@
-import type { IncomingMessage } from 'node:http';
-import { SignJWT } from 'jose/jwt/sign';
 import { WebSocket } from 'ws';
-import { ErrorBody } from '../../shared/api/common.ts';
-import type { Random } from '../../shared/clock.ts';
-import type { KeyPair } from '../../shared/node/keys.ts';
-import { LinkRefusalDetail, linkPath, linkTokenLifetimeSeconds } from '../../shared/protocol/enrol.ts';
+import { linkPath } from '../../shared/protocol/enrol.ts';
 import { maxFrameBytes } from '../../shared/protocol/version.ts';
-import type { ControllerClock } from './controller-clock.ts';
+import { deviceToken, type DeviceTokenParts } from './device-token.ts';
 import { type Dial, DialRefused } from './dial-refused.ts';
+import { readRefusal } from './refusal.ts';
 import { WsSocket } from './ws-socket.ts';
 
-export interface DialParts {
+export interface DialParts extends DeviceTokenParts {
   /** Base URL of the controller. */
   url: string;
-  controllerId: string;
-  deviceId: string;
-  keys: KeyPair;
-  controllerClock: ControllerClock;
-  random: Random;
   handshakeTimeoutMs?: number;
 }
-
-/** A refusal's body is short; a longer one is not ours. */
-const maxRefusalBytes = 64 * 1024;
 
 /** Dials the controller over WebSocket, authenticated before the upgrade by a token that the device signs. */
 export function wsDial(parts: DialParts): Dial {
@@ -32,7 +20,7 @@ export function wsDial(parts: DialParts): Dial {
 
   return async (signal) => {
     signal.throwIfAborted();
-    const token = await linkToken(parts);
+    const token = await deviceToken(parts);
     signal.throwIfAborted();
     const ws = new WebSocket(target, {
       headers: { authorization: `Bearer ${token}` },
@@ -54,24 +42,6 @@ export function wsDial(parts: DialParts): Dial {
       throw error;
     }
   };
-}
-
-async function linkToken({
-  controllerClock,
-  random,
-  keys,
-  deviceId,
-  controllerId,
-}: DialParts): Promise<string> {
-  const issuedAt = Math.floor(controllerClock.now() / 1000);
-  return new SignJWT()
-    .setProtectedHeader({ alg: 'EdDSA' })
-    .setSubject(deviceId)
-    .setAudience(controllerId)
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + linkTokenLifetimeSeconds)
-    .setJti(random.uuid())
-    .sign(keys.privateKey);
 }
 
 function opened(ws: WebSocket, signal: AbortSignal): Promise<void> {
@@ -102,35 +72,5 @@ function opened(ws: WebSocket, signal: AbortSignal): Promise<void> {
         },
       );
     });
-  });
-}
-
-async function readRefusal(response: IncomingMessage): Promise<DialRefused> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxRefusalBytes) break;
-    chunks.push(chunk);
-  }
-  return parseRefusal(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'));
-}
-
-/** Understands a refusal of ours; whatever else answers (a proxy, another server) is named by its status. */
-export function parseRefusal(status: number, body: string): DialRefused {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    value = undefined;
-  }
-  const error = ErrorBody.partial({ request_id: true }).safeParse(value);
-  if (!error.success)
-    return new DialRefused(`http_${status}`, `The controller's address answered HTTP ${status}`);
-
-  const detail = LinkRefusalDetail.partial().safeParse(error.data.detail);
-  return new DialRefused(error.data.code, error.data.error, {
-    retryAfterMs: detail.data?.retry_after_ms,
-    controllerTime: detail.data?.controller_time,
   });
 }
