@@ -124,3 +124,19 @@ export async function apply(workspace: Workspace, files: Record<string, string |
   await workspace.append('APPLIED', '');
   await workspace.append('PROBING', '');
 }
+
+/** What the transaction of the driver program wants: one of every kind of change. */
+export const crashFiles = (device: TransactionUnderTest): Record<string, string | null> => ({
+  [device.etc('changed')]: 'new',
+  [device.etc('sub/changed too')]: 'new',
+  [device.etc('deleted')]: null,
+  [device.etc('made.d/made')]: 'new',
+});
+
+/** The machine before the transaction of the driver program. */
+export function writeCrashFiles(device: TransactionUnderTest): void {
+  device.write('changed', 'old', 0o600);
+  device.write('sub/changed too', 'old', 0o640);
+  device.write('deleted', 'old');
+  device.write('not ours', 'old');
+}

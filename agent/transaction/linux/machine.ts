@@ -1,9 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { TaskError } from '../../../shared/errors.ts';
 import { isOver } from '../../../shared/transaction.ts';
 import type { ConfirmedState, TransactionMachine } from '../machine.ts';
+import { findInPath } from '../../system/program.ts';
 import { fillFile } from './guard-arming.ts';
 import { placeGuard, runGuard } from './guard-program.ts';
 import { appendRecord, readJournal } from './journal.ts';
@@ -21,6 +22,7 @@ export interface LinuxTransactionOptions {
   openScratch: TransactionMachine['openScratch'];
 }
 
+const programPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** For the guard's records when the disk is full. */
 const reserveBytes = 65_536;
 const Confirmed = z.object({
@@ -55,6 +57,10 @@ export function createLinuxTransactionMachine(options: LinuxTransactionOptions):
       await replaceDurably(join(folder, 'quarantine.json'), JSON.stringify(contents));
     },
     list: listManagedFiles,
+    async hasProgram(name) {
+      const [file, path] = name.startsWith('/') ? [basename(name), dirname(name)] : [name, programPath];
+      return (await findInPath(file, path)) !== undefined;
+    },
     read: readManagedFile,
     run: options.run,
     openScratch: options.openScratch,
