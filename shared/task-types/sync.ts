@@ -64,6 +64,7 @@ export const syncErrors = [
   'rejected_render',
   'rejected_validate',
   'rejected_preflight',
+  'rejected_snapshot',
   'quarantined',
   'busy',
   'no_baseline',
