@@ -163,6 +163,14 @@ export const Unit = z.strictObject({
   summary: z.string(),
   paths: z.array(ManagedPath).min(1),
   max_files: z.int().min(1).max(10_000).default(256),
+  /** What its files give to the host: other units may listen on it. Patterns with one group. */
+  gives: z
+    .strictObject({
+      addresses: Pattern.optional().describe('with or without a prefix length'),
+      interfaces: Pattern.optional(),
+      interface_files: Glob.optional().describe('each file is an interface of its name'),
+    })
+    .prefault({}),
   /** In the candidate view, before anything is touched. */
   validate: z.array(AnyCheck).default([]),
   /** In the scratch namespace: loads the candidate; then a new connection to the controller must work. */

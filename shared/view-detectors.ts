@@ -1,0 +1,94 @@
+import { hide, type SecretToken } from './view-hide.ts';
+
+/** Hides what is a secret wherever it stands: PEM blocks, passwords in URLs, values of keys that say so. */
+export function hideDetected(text: string, token: SecretToken): string {
+  let result = text;
+  for (const pattern of detectors) result = hide(result, pattern, token);
+  return result
+    .split('\n')
+    .map((line) =>
+      keyed.reduce(
+        (left, pattern) => hide(left, pattern, (value) => (isPlain(value) ? value : token(value))),
+        line,
+      ),
+    )
+    .join('\n');
+}
+
+/** The first line (from 1) with a word that looks random, apart from what `isPublic` matches. */
+export function suspiciousLine(text: string, isPublic: string[]): number | undefined {
+  const known = [...isPublic, ...publicEverywhere].map((pattern) => new RegExp(pattern, 'gu'));
+  const found = text.split('\n').findIndex((line) => {
+    const rest = known.reduce((left, pattern) => left.replaceAll(pattern, ' '), line);
+    return (rest.match(/[A-Za-z0-9+/_=-]{16,}/g) ?? []).some(looksRandom);
+  });
+  return found < 0 ? undefined : found + 1;
+}
+
+/** Multi-line; the end of a block may be missing. */
+const detectors = [
+  /-----BEGIN [A-Z0-9 ]+-----(?<secret>[\s\S]*?)(?:-----END [A-Z0-9 ]+-----|$(?![\s\S]))/dgu,
+  /(?<secret>LS0tLS1CRUdJTi[A-Za-z0-9+/=]+)/dgu, // the same, in base64
+  /(?<secret>AGE-SECRET-KEY-1[0-9A-Z]+)/dgu,
+  /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'<>]*:(?<secret>[^\s/"'<>]+)@/dgu,
+];
+
+const secretKey =
+  '[\\w.-]*(?:pass(?:word|wd|phrase)|secret|psk|pre-?shared-?key|private-?key|api-?key|auth(?:entication)?-key|key-string|credential|token)[\\w.-]*';
+
+/** In one line. The value goes on to its end: to cut it at a quote would show the rest of a value that holds one. */
+const keyed = [
+  new RegExp(`<(?:${secretKey})(?:\\s[^>]*)?>(?<secret>[^<]+)<`, 'dgiu'),
+  new RegExp(
+    `(?:^|[\\s"'{,;(<])(?:${secretKey})["']?(?:\\s*[:=]\\s*|\\s+)["']?(?<secret>[^\\s"'].*)$`,
+    'dgiu',
+  ),
+  /^\s*(?:snmp-server\s+)?(?:ro|rw)?community6?\s+(?<secret>\S+)/dgiu,
+];
+
+/** Values of such keys that are settings. */
+const isPlain = (value: string): boolean =>
+  /^(?:yes|no|true|false|on|off|none|any|all|enabled?|disabled?|default|\d{1,3})["';,]*\s*$/i.test(value) ||
+  value.startsWith('<secret') ||
+  value.startsWith('</');
+
+const publicEverywhere = [
+  '<secret(?::[0-9a-f]{8})?>',
+  '<<muster:secret:\\w+>>',
+  '\\b(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-[a-z0-9-]+)\\s+AAAA[A-Za-z0-9+/=]+',
+];
+
+/**
+ * Whether a word could be a key: not built of words, names and numbers. Bits per character and changes between kinds of characters
+ * tell keys from identifiers and paths; for letters alone, runs without a vowel do.
+ */
+function looksRandom(word: string): boolean {
+  if (/^\d+$/.test(word)) return false;
+  const body = word.replace(/=+$/, '');
+  if (/^[0-9a-f]{32,}$/i.test(body)) return bitsPerCharacter(body) > 2.5;
+  const letters = body.replace(/[^A-Za-z0-9]/g, '');
+  if (letters.length < 16) return false;
+  if (bitsPerCharacter(letters) < 3) return false;
+  if (changes(letters) / (letters.length - 1) >= 0.3) return true;
+  return body.split(/[^A-Za-z]+/).some((part) => part.length >= 12 && /[^aeiouy]{7}/i.test(part));
+}
+
+function bitsPerCharacter(text: string): number {
+  const counts = new Map<string, number>();
+  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+  return [...counts.values()].reduce(
+    (sum, count) => sum - (count / text.length) * Math.log2(count / text.length),
+    0,
+  );
+}
+
+const kindOf = (character: string): number => (/\d/.test(character) ? 0 : /[a-z]/.test(character) ? 1 : 2);
+
+/** How often a digit, a small and a capital letter follow one another. */
+function changes(text: string): number {
+  let count = 0;
+  for (let index = 1; index < text.length; index += 1) {
+    if (kindOf(text[index] ?? '') !== kindOf(text[index - 1] ?? '')) count += 1;
+  }
+  return count;
+}
