@@ -117,6 +117,8 @@ export interface TransactionMachine {
   /** Existing files that match these globs, sorted by path. Symbolic links are not followed: they, devices and folders are errors `not_a_file`. */
   list(globs: string[], limits: { maxFiles: number; maxBytes: number }): Promise<FileState[]>;
   read(path: string): AsyncIterable<Uint8Array>;
+  /** Where a path really lies: links in its folders resolved, as far as they exist. */
+  realPath(path: string): Promise<string>;
   /** Whether a program (a name, or an absolute path) is on the device, as `if_program` asks. */
   hasProgram(name: string): Promise<boolean>;
   run(command: UnitCommand, place: CommandPlace, options: RunOptions): Promise<CommandRecord>;

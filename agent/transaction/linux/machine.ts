@@ -11,6 +11,7 @@ import { appendRecord, readJournal } from './journal.ts';
 import { Uptime } from './machine-time.ts';
 import { forgetOldTransactions } from './machine-retention.ts';
 import { listManagedFiles, readManagedFile } from './managed-files.ts';
+import { realPath } from './real-path.ts';
 import { LinuxWorkspace } from './workspace.ts';
 import { isMissing, makeFolder, replaceDurably, syncFolder } from './workspace-durable.ts';
 import { WorkspaceLayout } from './workspace-layout.ts';
@@ -62,6 +63,7 @@ export function createLinuxTransactionMachine(options: LinuxTransactionOptions):
       return (await findInPath(file, path)) !== undefined;
     },
     read: readManagedFile,
+    realPath,
     run: options.run,
     openScratch: options.openScratch,
   };
