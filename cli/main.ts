@@ -6,6 +6,7 @@ import type { ExitReason } from './exit-codes.ts';
 import { createProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import type { Terminal } from './terminal.ts';
+import { version } from './version.ts';
 
 /** Runs the command line of this process. */
 export async function main(self: NodeJS.Process): Promise<void> {
@@ -44,6 +45,10 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
       complete(program.command, argv.slice(2));
       return reason;
     }
+    if (isVersionAsked(argv)) {
+      terminal.stdout.write(`muster ${version}\n`);
+      return reason;
+    }
     await program.command.parseAsync(argv, { from: 'user' });
     return reason;
   } catch (error) {
@@ -58,6 +63,10 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
     });
   }
 }
+
+/** `muster --version`, with no command. */
+const isVersionAsked = (argv: string[]): boolean =>
+  argv.every((word) => word.startsWith('-')) && argv.some((word) => word === '-V' || word === '--version');
 
 /** Names of the command and group that the words call, as far as they do. */
 function commandOf(root: CommandUnknownOpts, argv: string[]): string[] {

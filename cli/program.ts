@@ -5,7 +5,6 @@ import { openEnvironment } from './environment.ts';
 import type { ExitReason } from './exit-codes.ts';
 import { formats } from './settings.ts';
 import type { Terminal } from './terminal.ts';
-import { version } from './version.ts';
 
 export interface Program {
   command: CommandUnknownOpts;
@@ -40,7 +39,8 @@ export function createProgram(terminal: Terminal, exit: (reason: ExitReason) => 
 const withGlobalOptions = ({ stdout, stderr }: Terminal) =>
   new Command('muster')
     .description('Runs tasks on firewalls and appliances, and shows a state that is true')
-    .version(`muster ${version}`, '-V, --version', 'print the version')
+    // Not commander's own: anywhere else than alone it would end `config show DEVICE --version 3`.
+    .option('-V, --version', 'print the version')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({

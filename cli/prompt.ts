@@ -1,3 +1,4 @@
+import { CliError, usageError } from './cli-error.ts';
 import { isInteractive } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -5,6 +6,19 @@ import type { Terminal } from './terminal.ts';
 export async function confirm(terminal: Terminal, question: string): Promise<boolean> {
   const prompts = await import('@inquirer/prompts');
   return await prompts.confirm({ message: question, default: false }, onTerminal(terminal));
+}
+
+/** Asks before something that cannot be undone. Where nobody can be asked it needs `--yes`. */
+export async function confirmLasting(
+  terminal: Terminal,
+  { yes, action, question }: { yes: boolean; action: string; question: string },
+): Promise<void> {
+  if (yes) return;
+  if (!isInteractive(terminal)) {
+    throw usageError(`${action} cannot be undone: without a terminal it needs --yes`);
+  }
+  if (await confirm(terminal, question)) return;
+  throw new CliError('failed', 'nothing was changed', { code: 'declined' });
 }
 
 /** Asks for a secret that is not shown. Undefined when nobody is there, or nothing was typed. */

@@ -1,8 +1,13 @@
 import { accessRoutes } from './access.ts';
+import { backupRoutes } from './backups.ts';
+import { bundleRoutes } from './bundles.ts';
+import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
 import { runRoutes } from './runs.ts';
+import { syncRoutes } from './sync.ts';
 import { taskRoutes } from './tasks.ts';
+import { variableRoutes } from './variables.ts';
 
 /** Every route the command line uses, by resource. */
 export const createClient = (http: Http, organization: string) => ({
@@ -11,6 +16,11 @@ export const createClient = (http: Http, organization: string) => ({
   runs: runRoutes(http, organization),
   devices: deviceRoutes(http, organization),
   access: accessRoutes(http, organization),
+  bundles: bundleRoutes(http, organization),
+  variables: variableRoutes(http, organization),
+  sync: syncRoutes(http, organization),
+  configs: configRoutes(http, organization),
+  backups: backupRoutes(http, organization),
 });
 
 export type Client = ReturnType<typeof createClient>;

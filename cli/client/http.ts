@@ -23,6 +23,8 @@ export interface RequestParts<Schema extends z.ZodType> {
   /** Makes a request that creates something safe to send twice. */
   idempotencyKey?: string;
   signal?: AbortSignal;
+  /** For requests that the controller needs longer for than others. */
+  timeoutMs?: number;
   /** Loaded while the answer is on its way: starting up must not wait for it. */
   answer: () => Promise<Schema>;
 }
@@ -89,7 +91,7 @@ export class Http {
   }
 
   async #once<Schema extends z.ZodType>(method: Method, path: string, parts: RequestParts<Schema>) {
-    const signals = [this.#parts.signal, AbortSignal.timeout(requestTimeoutMs)];
+    const signals = [this.#parts.signal, AbortSignal.timeout(parts.timeoutMs ?? requestTimeoutMs)];
     if (parts.signal) signals.push(parts.signal);
     const headers: Record<string, string> = {};
     if (parts.idempotencyKey !== undefined) headers['idempotency-key'] = parts.idempotencyKey;

@@ -28,7 +28,7 @@ test('lists devices with filters', async () => {
     'simple',
   ]);
   expect(stdout).toMatch(
-    /^NAME +STATUS +LINK +VERSION .*\nedge-1 +ENABLED +online +0\.1\.0 .* site=berlin\n$/,
+    /^NAME +STATUS +LINK +DRIFT +VERSION .*\nedge-1 +ENABLED +online +NEVER_SYNCED +0\.1\.0 .* site=berlin\n$/,
   );
   expect(controller.seen[0]?.query).toMatchObject({ status: 'ENABLED', label: 'a=b,c=d', online: 'false' });
 });

@@ -36,6 +36,36 @@ export const groups: Group[] = [
     load: async () => (await import('./device.ts')).addDeviceCommands,
   },
   {
+    name: 'bundle',
+    summary: 'Desired configuration: files and templates, and which devices they are for',
+    load: async () => (await import('./bundle.ts')).addBundleCommands,
+  },
+  {
+    name: 'variable',
+    summary: 'Values that templates use, secret ones too',
+    load: async () => (await import('./variable.ts')).addVariableCommands,
+  },
+  {
+    name: 'sync',
+    summary: 'Plan and apply the desired configuration, see who drifted',
+    load: async () => (await import('./sync.ts')).addSyncCommands,
+  },
+  {
+    name: 'pull',
+    summary: 'Read the running configuration of devices',
+    load: async () => (await import('./pull.ts')).addPull,
+  },
+  {
+    name: 'config',
+    summary: 'Versions of a device’s configuration, and how they differ',
+    load: async () => (await import('./config.ts')).addConfigCommands,
+  },
+  {
+    name: 'backup',
+    summary: 'Archive configurations, prove that they can be restored, restore them',
+    load: async () => (await import('./backup.ts')).addBackupCommands,
+  },
+  {
     name: 'enrolment-token',
     summary: 'Tokens that let devices ask to join',
     load: async () => (await import('./enrolment-token.ts')).addEnrolmentTokenCommands,

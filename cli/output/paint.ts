@@ -7,6 +7,8 @@ export interface Paint {
   faint(text: string): string;
   strong(text: string): string;
   time(timestamp: string | null): string;
+  /** One line of a unified diff. */
+  diffLine(line: string): string;
 }
 
 /** Colour only on a terminal, and not when NO_COLOR or --no-color says so. */
@@ -33,6 +35,18 @@ export function createPaint(color: boolean, zone: string): Paint {
     warn: colors.yellow,
     IN_PROGRESS: colors.cyan,
     SCHEDULED: colors.blue,
+    IN_SYNC: colors.green,
+    DRIFT: colors.red,
+    ERROR: colors.red,
+    UNKNOWN: colors.yellow,
+    NEVER_SYNCED: colors.gray,
+    applied: colors.green,
+    rejected: colors.yellow,
+    rolled_back: colors.red,
+    rollback_failed: colors.red,
+    readable: colors.green,
+    restorable: colors.green,
+    damaged: colors.red,
     DISABLED: colors.gray,
     offline: colors.gray,
   };
@@ -40,6 +54,11 @@ export function createPaint(color: boolean, zone: string): Paint {
     state: (state) => (byState[state] ?? String)(state),
     faint: colors.dim,
     strong: colors.bold,
+    diffLine(line) {
+      if (/^(---|\+\+\+)( |$)/.test(line)) return colors.bold(line);
+      const color = { '@': colors.cyan, '+': colors.green, '-': colors.red }[line[0] ?? ''];
+      return color === undefined ? line : color(line);
+    },
     time: (timestamp) => (timestamp === null ? '' : showTime(timestamp, zone)),
   };
 }

@@ -3,6 +3,7 @@ import { resultText, verdictsOf } from '../../shared/task-types/result-text.ts';
 import { formatDuration } from '../../shared/time.ts';
 import { painted } from '../output/view.ts';
 import type { View } from '../output/view.ts';
+import { syncFields } from './sync-end.ts';
 
 export const taskView: View<Task> = {
   noun: 'tasks',
@@ -57,9 +58,10 @@ export const taskOutcomeView: View<Task> = {
   ],
 };
 
-/** A health check’s verdicts one by one; any other result as it came. */
+/** A health check’s verdicts and a transaction’s steps one by one; any other result as it came. */
 function resultFields({ type, result }: Task): [string, string][] {
   if (result === null) return [];
+  if (type === 'SYNC') return syncFields(result);
   const verdicts = type === 'HEALTH_CHECK' ? verdictsOf(result) : [];
   if (verdicts.length === 0) return [['Result', JSON.stringify(result)]];
   return verdicts.map(({ name, verdict, message }) => ['Check', `${verdict}  ${name}: ${message}`]);

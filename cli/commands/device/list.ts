@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import { label, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { driftStatuses } from '../../arguments/drift-statuses.ts';
 import { given } from '../../arguments/given.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import { usageError } from '../../cli-error.ts';
@@ -16,6 +17,7 @@ export function addDeviceList(group: Command, open: Open): void {
     .option('--name <regex>', 'only devices whose name matches')
     .option('--label <key=value>', 'only devices that carry the label; repeatable', label)
     .option('--ou <name>', 'only devices whose label ou is this')
+    .option('--drift-status <status>', `one of ${driftStatuses.join(', ')}`, oneOf(driftStatuses))
     .option('--online', 'only devices with a link')
     .option('--offline', 'only devices without one')
     .option('--heartbeat-after <time>', `last sign of life since: ${pastTimeHelp}`)
@@ -38,6 +40,7 @@ export function addDeviceList(group: Command, open: Open): void {
           name: options.name,
           label: options.label === undefined ? undefined : labelText(options.label),
           ou: options.ou,
+          drift_status: options.driftStatus,
           heartbeat_after: pastTime(options.heartbeatAfter, environment),
           heartbeat_before: pastTime(options.heartbeatBefore, environment),
           created_after: pastTime(options.createdAfter, environment),

@@ -4,18 +4,22 @@ import type { TaskType } from '../../../shared/task-types/task-type.ts';
 import { given } from '../../arguments/given.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Environment } from '../../environment.ts';
-import type { RunOptions } from './run-options.ts';
+import type { OrderOptions, RunOptions } from './run-options.ts';
 
 /** What is asked of the controller, before `dry_run` is decided. */
 export type Wanted = Omit<RunRequest, 'dry_run'>;
 
-/** Options to a request; tells in which zone `--at` was read. */
 export function requestOf(
   type: TaskType,
   payload: Record<string, unknown>,
   options: RunOptions,
   environment: Environment,
 ): Wanted {
+  return { type, payload, force: options.force === true, ...orderOf(options, environment) };
+}
+
+/** What every command that makes tasks asks for; tells in which zone `--at` was read. */
+export function orderOf(options: OrderOptions, environment: Environment) {
   if (options.timeout !== undefined && !options.wait && !options.follow) {
     throw usageError(
       '--timeout belongs to --wait',
@@ -23,10 +27,7 @@ export function requestOf(
     );
   }
   return {
-    type,
     targets: targetsOf(options),
-    payload,
-    force: options.force === true,
     ...given({
       scheduled_at: options.at === undefined ? undefined : scheduledAt(options.at, environment),
       expires_in_seconds: seconds(options.expiresIn),
@@ -36,14 +37,17 @@ export function requestOf(
   };
 }
 
-function targetsOf({ device, label, ou, all }: RunOptions): Wanted['targets'] {
+export type TargetOptions = Pick<OrderOptions, 'device' | 'label' | 'ou' | 'all'>;
+
+/** The devices that the options name. */
+export function targetsOf({ device, label, ou, all }: TargetOptions): Wanted['targets'] {
   if (device === undefined && label === undefined && ou === undefined && all === undefined) {
     throw usageError('no devices: give at least one of --device, --label, --ou and --all');
   }
   return given({ devices: device, labels: label, ous: ou, all });
 }
 
-function rolloutOf({ batch, maxFailures, canary }: RunOptions) {
+function rolloutOf({ batch, maxFailures, canary }: OrderOptions) {
   if (batch === undefined && maxFailures === undefined && canary === undefined) return undefined;
   return given({ batch, max_failures: maxFailures, canary });
 }
