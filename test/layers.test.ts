@@ -80,6 +80,7 @@ const homes: Record<string, string[]> = {
   'tar-stream': ['agent/transaction', 'cli'],
   'age-encryption': ['shared/node'],
   diff: ['controller/content'],
+  '@lydell/node-pty': ['agent/system'],
   execa: ['agent/system'],
   systeminformation: ['agent/system'],
   fastify: ['controller/api', 'controller'],

@@ -18,7 +18,7 @@ export const secretsPath = (code: TaskCode): string => `${devicePath}/tasks/${co
 /** GET answers `UploadState`; PATCH with `Upload-Offset: N` appends the body (`application/octet-stream`) and answers it; 409 `conflict` with the offset in `detail` when N is not where it ends. */
 export const uploadPath = (code: TaskCode, name: string): string =>
   `${devicePath}/tasks/${code}/uploads/${name}`;
-/** POST `UploadComplete`: the controller hashes what it holds, keeps it as a blob, and answers `UploadDone`. Repeating it is harmless. */
+/** POST `UploadComplete`: the controller hashes what it holds, keeps it as a blob, and answers `UploadDone`. Repeating it is harmless. What does not fit is 422 `digest_mismatch`: the controller drops it, and the upload begins at 0 again. */
 export const uploadCompletePath = (code: TaskCode, name: string): string =>
   `${uploadPath(code, name)}/complete`;
 /** POST `PullReport` → `PullAnswer`. Repeating it is harmless. */
@@ -31,7 +31,7 @@ export const archiveReadablePath = (code: TaskCode): string => `${devicePath}/ta
 export const probePath = `${devicePath}/probe`;
 
 export const uploadOffsetHeader = 'upload-offset';
-export const uploadNames = ['view', 'raw', 'archive', 'manifest'] as const;
+export const uploadNames = ['view', 'raw', 'archive', 'manifest', 'recording'] as const;
 export const UploadName = z.enum(uploadNames);
 export type UploadName = z.output<typeof UploadName>;
 

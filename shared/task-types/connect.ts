@@ -13,6 +13,7 @@ export const SessionPeer = z.object({
   bytes_in: z.int().describe('towards the device'),
   bytes_out: z.int(),
 });
+export type SessionPeer = z.output<typeof SessionPeer>;
 
 /** Succeeds when the session was ended by a person or by its limits. Made by `/connect` only. */
 export const Connect = taskContract({

@@ -1,0 +1,43 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import type { Command, ProcessEnd } from '../system.ts';
+
+/** Things of the machine that a remote session joins to: connections, terminals, and programs with open pipes. */
+export interface Streams {
+  /** A new TCP connection with half-close; rejects with `TaskError('unreachable')`, or the signal's reason. */
+  connect(target: { host: string; port: number }, signal: AbortSignal): Promise<Duplex>;
+  /** A login shell on a pseudo-terminal. */
+  terminal(wish: TerminalWish): Promise<Terminal>;
+  /** A program with its three pipes; not a shell. Throws `TaskError` when it cannot be started. */
+  program(command: Omit<Command, 'stdin'>): Promise<OpenProgram>;
+}
+
+export interface TerminalWish {
+  columns: number;
+  rows: number;
+  term: string;
+  /** Of the machine; the agent's own when absent. */
+  user?: string;
+}
+
+/** The process leads a session of its own; closing hangs it up, and kills what is left after 5 s. */
+export interface Terminal {
+  /** Pauses and resumes what `output` emits. */
+  readonly output: Readable;
+  write(bytes: Uint8Array): void;
+  resize(columns: number, rows: number): void;
+  signal(name: NodeJS.Signals): void;
+  readonly ended: Promise<ProcessEnd>;
+  close(): Promise<void>;
+}
+
+export interface OpenProgram {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** To the whole process group. */
+  signal(name: NodeJS.Signals): void;
+  /** After the process ended and its pipes are read. */
+  readonly ended: Promise<ProcessEnd>;
+  close(): Promise<void>;
+}
