@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { describeAccess } from './store-conformance/access.ts';
+import { describeConfiguration } from './store-conformance/configuration.ts';
 import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
@@ -28,6 +29,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeRuns(promise);
     describeHistory(promise);
     describeContent(promise);
+    describeConfiguration(promise);
     describeTransactions(promise);
   });
 }

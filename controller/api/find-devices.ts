@@ -42,6 +42,7 @@ export async function findDevices({
     ...times,
     ...(ids && { ids }),
     ...(query.status && { status: query.status }),
+    ...(query.drift_status && { driftStatus: query.drift_status }),
     ...(Object.keys(labels).length > 0 && { labels }),
   };
   return store.devices.list(filter, pagingOf(query));
@@ -50,11 +51,15 @@ export async function findDevices({
 function wantedTimes(query: DeviceQuery, now: Instant): Partial<DeviceFilter> {
   const lastSeenAfter = pastFilter('heartbeat_after', query.heartbeat_after, now);
   const lastSeenBefore = pastFilter('heartbeat_before', query.heartbeat_before, now);
+  const syncedAfter = pastFilter('synced_after', query.synced_after, now);
+  const syncedBefore = pastFilter('synced_before', query.synced_before, now);
   const createdAfter = pastFilter('created_after', query.created_after, now);
   const createdBefore = pastFilter('created_before', query.created_before, now);
   return {
     ...(lastSeenAfter !== undefined && { lastSeenAfter }),
     ...(lastSeenBefore !== undefined && { lastSeenBefore }),
+    ...(syncedAfter !== undefined && { syncedAfter }),
+    ...(syncedBefore !== undefined && { syncedBefore }),
     ...(createdAfter !== undefined && { createdAfter }),
     ...(createdBefore !== undefined && { createdBefore }),
   };

@@ -106,6 +106,7 @@ export class DeviceRegistry {
     const change = { action: 'device.remove', event: 'device.removed' } as const;
     const device = await this.#change(actor, name, change, async (tables, { id }, now) => {
       moves = await this.#parts.failTasks(tables, id);
+      await tables.variables.removeDevice(id);
       await tables.devices.remove(id, now);
     });
     this.#close(device.id, 'the device was removed');

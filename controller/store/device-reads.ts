@@ -26,7 +26,8 @@ export async function listDevices(db: Db, filter: DeviceFilter, paging: Paging):
     db,
     sql<{
       total: number;
-    }>`select count(*) as total from devices as d where d.removed_at is null and ${matching}`,
+    }>`select count(*) as total from devices as d left join device_configs as c on c.device_id = d.id
+      where d.removed_at is null and ${matching}`,
   );
   const order = sql.raw(
     `${sortColumns[filter.sortBy]} ${filter.descending ? 'desc' : 'asc'} nulls last, d.id`,
@@ -47,6 +48,7 @@ export async function readDevices(db: Db, which: RawBuilder<unknown>): Promise<D
     db,
     sql<StoredDevice>`
       select ${columns} from devices as d left join device_facts as f on f.device_id = d.id
+      left join device_configs as c on c.device_id = d.id
       where d.removed_at is null and ${which}`,
   );
   return rows.map((row) => ({
@@ -67,6 +69,11 @@ function conditions(db: Db, filter: DeviceFilter): RawBuilder<unknown> {
   if (filter.lastSeenBefore !== undefined) list.push(sql`d.last_seen_at < ${filter.lastSeenBefore}`);
   if (filter.createdAfter !== undefined) list.push(sql`d.created_at >= ${filter.createdAfter}`);
   if (filter.createdBefore !== undefined) list.push(sql`d.created_at < ${filter.createdBefore}`);
+  if (filter.driftStatus !== undefined) {
+    list.push(sql`coalesce(c.drift_status, 'NEVER_SYNCED') = ${filter.driftStatus}`);
+  }
+  if (filter.syncedAfter !== undefined) list.push(sql`c.synced_at >= ${filter.syncedAfter}`);
+  if (filter.syncedBefore !== undefined) list.push(sql`c.synced_at < ${filter.syncedBefore}`);
   for (const [key, value] of Object.entries(filter.labels ?? {})) {
     list.push(sql`${dialect.field(sql`d.labels`, key)} = ${value}`);
   }
@@ -85,7 +92,8 @@ const columns =
   d.labels, d.agent_version as "agentVersion", d.task_types as "taskTypes", d.slots, f.facts,
   d.facts_digest as "factsDigest", d.boot_id as "bootId", d.instance_id as "instanceId", d.epoch, d.connection,
   d.store_id as "storeId", d.quarantined_at as "quarantinedAt", d.quarantine_reason as "quarantineReason",
-  d.last_seen_at as "lastSeenAt", d.created_at as "createdAt", d.updated_at as "updatedAt"`);
+  d.last_seen_at as "lastSeenAt", coalesce(c.drift_status, 'NEVER_SYNCED') as "driftStatus",
+  c.drift_checked_at as "driftCheckedAt", c.synced_at as "syncedAt", c.synced_content as "syncedContent", d.created_at as "createdAt", d.updated_at as "updatedAt"`);
 
 const sortColumns: Record<DeviceFilter['sortBy'], string> = {
   name: 'd.name',

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
+import type { DriftStatus } from '../../shared/api/sync.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { Lane } from '../../shared/task-types/task-type.ts';
@@ -42,6 +43,11 @@ export interface DeviceRow {
   quarantinedAt: Instant | null;
   quarantineReason: string | null;
   lastSeenAt: Instant | null;
+  driftStatus: DriftStatus;
+  driftCheckedAt: Instant | null;
+  /** When it last confirmed a configuration, and which. */
+  syncedAt: Instant | null;
+  syncedContent: string | null;
   createdAt: Instant;
   updatedAt: Instant;
 }
@@ -85,7 +91,10 @@ export interface DeviceFilter {
   ids?: string[];
   status?: DeviceStatus;
   labels?: Labels;
-  /** From `After` on, up to and without `Before`; a device without a sign of life is within no bound of `lastSeen`. */
+  driftStatus?: DriftStatus;
+  /** From `After` on, up to and without `Before`; a device that was never seen is within no bound of `lastSeen`, one that was never synced of `synced`. */
+  syncedAfter?: Instant;
+  syncedBefore?: Instant;
   lastSeenAfter?: Instant;
   lastSeenBefore?: Instant;
   createdAfter?: Instant;

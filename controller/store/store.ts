@@ -3,14 +3,19 @@ import { type ArchiveStore, SqlArchiveStore } from './archives.ts';
 import { type AuditStore, SqlAuditStore } from './audit.ts';
 import { type BackupConfigStore, SqlBackupConfigStore } from './backup-configs.ts';
 import { type BlobIndex, SqlBlobIndex } from './blobs.ts';
+import { type BundleStore, SqlBundleStore } from './bundles.ts';
+import { type DeviceConfigStore, SqlDeviceConfigStore } from './device-configs.ts';
 import { type DeviceStore, SqlDeviceStore } from './devices.ts';
 import { type Db, atomically } from './dialect.ts';
 import { type EventStore, SqlEventStore } from './events.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
+import { type ManifestStore, SqlManifestStore } from './manifests.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
 import { type SettingStore, SqlSettingStore } from './settings.ts';
 import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
+import { SqlTextStore, type TextStore } from './texts.ts';
+import { SqlVariableStore, type VariableStore } from './variables.ts';
 
 /** What the controller remembers, table by table. Every method is one statement or a few, all set-based; times are epoch milliseconds. */
 export interface StoreTables {
@@ -26,6 +31,11 @@ export interface StoreTables {
   snapshots: SnapshotStore;
   archives: ArchiveStore;
   backupConfigs: BackupConfigStore;
+  texts: TextStore;
+  bundles: BundleStore;
+  variables: VariableStore;
+  manifests: ManifestStore;
+  deviceConfigs: DeviceConfigStore;
 }
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
@@ -49,6 +59,11 @@ export class SqlStore implements Store {
   readonly snapshots: SnapshotStore;
   readonly archives: ArchiveStore;
   readonly backupConfigs: BackupConfigStore;
+  readonly texts: TextStore;
+  readonly bundles: BundleStore;
+  readonly variables: VariableStore;
+  readonly manifests: ManifestStore;
+  readonly deviceConfigs: DeviceConfigStore;
   readonly #db: Db;
 
   constructor(db: Db) {
@@ -66,6 +81,11 @@ export class SqlStore implements Store {
     this.snapshots = tables.snapshots;
     this.archives = tables.archives;
     this.backupConfigs = tables.backupConfigs;
+    this.texts = tables.texts;
+    this.bundles = tables.bundles;
+    this.variables = tables.variables;
+    this.manifests = tables.manifests;
+    this.deviceConfigs = tables.deviceConfigs;
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
@@ -90,4 +110,9 @@ const tablesOf = (db: Db): StoreTables => ({
   snapshots: new SqlSnapshotStore(db),
   archives: new SqlArchiveStore(db),
   backupConfigs: new SqlBackupConfigStore(db),
+  texts: new SqlTextStore(db),
+  bundles: new SqlBundleStore(db),
+  variables: new SqlVariableStore(db),
+  manifests: new SqlManifestStore(db),
+  deviceConfigs: new SqlDeviceConfigStore(db),
 });

@@ -42,6 +42,8 @@ export const DeviceQuery = z.strictObject({
   ou: z.string().max(64).optional(),
   drift_status: DriftStatus.optional(),
   online: QueryFlag.optional(),
+  synced_after: z.string().max(64).optional().describe('confirmed a configuration since then'),
+  synced_before: z.string().max(64).optional(),
   heartbeat_after: z.string().max(64).optional().describe('30m, 2h, 7d, 2w ago, or RFC 3339'),
   heartbeat_before: z.string().max(64).optional(),
   created_after: z.string().max(64).optional(),

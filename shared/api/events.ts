@@ -24,6 +24,7 @@ export const eventTypes = [
   'device.online',
   'device.offline',
   'device.quarantined',
+  'device.drift',
 ] as const;
 export const EventType = z.enum(eventTypes);
 export type EventType = z.output<typeof EventType>;

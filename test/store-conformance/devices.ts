@@ -42,6 +42,10 @@ export const describeDevices = (conform: Conform) =>
         quarantinedAt: null,
         quarantineReason: null,
         lastSeenAt: null,
+        driftStatus: 'NEVER_SYNCED',
+        driftCheckedAt: null,
+        syncedAt: null,
+        syncedContent: null,
         createdAt: 9,
         updatedAt: 9,
       });
