@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { jwtVerify } from 'jose';
@@ -34,18 +35,25 @@ export class TransferController implements AsyncDisposable {
   maxUploadBytes = 1_000_000_000;
   fault: Fault = () => false;
   readonly #tokens = new Set<string>();
+  /** Connections that were made so far. */
+  connections = 0;
   readonly #server: Server;
+  readonly #isSecure: boolean;
 
-  private constructor() {
-    this.#server = createServer((request, response) => {
+  private constructor(tls?: { cert: string; key: string }) {
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch((error: unknown) => {
         if (!response.headersSent) fail(response, 500, 'internal', String(error));
       });
-    });
+    };
+    this.#isSecure = tls !== undefined;
+    this.#server = tls ? createTlsServer(tls, serve) : createServer(serve);
+    this.#server.on('connection', () => (this.connections += 1));
   }
 
-  static async start(): Promise<TransferController> {
-    const controller = new TransferController();
+  /** With `tls`, at https://localhost. */
+  static async start(tls?: { cert: string; key: string }): Promise<TransferController> {
+    const controller = new TransferController(tls);
     controller.#server.listen(0, '127.0.0.1');
     await once(controller.#server, 'listening');
     return controller;
@@ -56,7 +64,7 @@ export class TransferController implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.#isSecure ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
 
   keep(blob: Buffer): string {

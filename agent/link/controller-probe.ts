@@ -1,0 +1,111 @@
+import { isIP } from 'node:net';
+import type { Clock } from '../../shared/clock.ts';
+import { importPublicKey, verifyText } from '../../shared/node/keys.ts';
+import { type ProbeAnswer, ProbeStatement } from '../../shared/protocol/transfer.ts';
+import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
+import { askOnce, connectOnce, LookUps, secureOnce } from './controller-probe-steps.ts';
+import { deviceToken, type DeviceTokenParts } from './device-token.ts';
+import { reasonOf } from './transfers-retries.ts';
+
+export interface ControllerProbeParts extends DeviceTokenParts {
+  /** Base URL of the controller. */
+  url: string;
+  /** Pinned at enrolment: raw Ed25519, base64url. */
+  controllerKey: string;
+  clock: Clock;
+}
+
+type Phase = ProbeAttempt['phase'];
+
+/**
+ * Asks the controller over nothing that exists already. What an old connection still carries says nothing about new ones, and whoever
+ * answers is the controller only if the answer is signed over this very question.
+ */
+export class HttpControllerProbe {
+  readonly address: { host: string; port: number };
+  readonly #parts: ControllerProbeParts;
+  readonly #lookUps = new LookUps();
+
+  constructor(parts: ControllerProbeParts) {
+    const { protocol, hostname, port } = new URL(parts.url);
+    this.#parts = parts;
+    this.address = {
+      host: hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: Number(port) || (protocol === 'https:' ? 443 : 80),
+    };
+  }
+
+  async attempt(transaction: string, timeoutMs: number, signal: AbortSignal): Promise<ProbeAttempt> {
+    signal.throwIfAborted();
+    const { clock } = this.#parts;
+    const [at, startedMs] = [clock.now(), clock.monotonic()];
+    const over = new AbortController();
+    const stopTimer = new AbortController();
+    clock.sleep(timeoutMs, stopTimer.signal).then(
+      () => over.abort(new Error(`no answer within ${timeoutMs} ms`)),
+      () => undefined, // the attempt ended first
+    );
+    const until = AbortSignal.any([signal, over.signal]);
+    const course: { phase: Phase } = { phase: 'dns' };
+    const ended = (ok: boolean) => ({
+      at,
+      ok,
+      phase: course.phase,
+      duration_ms: Math.round(clock.monotonic() - startedMs),
+    });
+    try {
+      await this.#ask(transaction, (phase) => (course.phase = phase), until);
+      return ended(true);
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ...ended(false), error: reasonOf(until.aborted ? until.reason : error).slice(0, 300) };
+    } finally {
+      stopTimer.abort();
+    }
+  }
+
+  async #ask(transaction: string, enter: (phase: Phase) => void, signal: AbortSignal): Promise<void> {
+    const { url, random, controllerKey, deviceId, controllerClock } = this.#parts;
+    const { host, port } = this.address;
+    const addresses = isIP(host)
+      ? [{ address: host, family: isIP(host) }]
+      : await this.#lookUps.find(host, signal);
+
+    enter('tcp');
+    using connection = await connectOnce({ host, addresses, port }, signal);
+    let socket = connection.socket;
+    if (new URL(url).protocol === 'https:') {
+      enter('tls');
+      socket = await secureOnce(socket, host, signal);
+    }
+    enter('answer');
+    const nonce = Buffer.from(random.bytes(24)).toString('base64url');
+    const token = await deviceToken(this.#parts);
+    const answer = await askOnce(
+      { url, socket, token, controllerClock, body: { transaction, nonce } },
+      signal,
+    );
+
+    enter('signature');
+    requireOwnAnswer(answer, { transaction, nonce, device: deviceId }, controllerKey);
+    enter('done');
+  }
+}
+
+/** Throws unless the controller itself signed exactly what was asked. */
+function requireOwnAnswer(
+  answer: ProbeAnswer,
+  expected: { transaction: string; nonce: string; device: string },
+  controllerKey: string,
+): void {
+  if (!verifyText(answer.statement, answer.signature, importPublicKey(controllerKey))) {
+    throw new Error('the answer is not signed by the controller');
+  }
+  const statement = ProbeStatement.safeParse(JSON.parse(answer.statement));
+  if (!statement.success) throw new Error('the signed answer is no answer to a probe');
+  for (const key of ['device', 'transaction', 'nonce'] as const) {
+    if (statement.data[key] !== expected[key]) {
+      throw new Error(`the signed answer is for another ${key}`);
+    }
+  }
+}
