@@ -5,6 +5,7 @@ import { configurationTables } from './tables/configuration.ts';
 import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
+import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
 
 /** Every change of the schema, in order. One that was ever released is never altered. */
@@ -16,6 +17,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
     ...historyTables(dialect),
   ],
   '002_configuration': (dialect) => [...contentTables(dialect), ...configurationTables(dialect)],
+  '003_sessions': sessionTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

@@ -11,6 +11,7 @@ import { type EventStore, SqlEventStore } from './events.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
+import { type SessionStore, SqlSessionStore } from './sessions.ts';
 import { type SettingStore, SqlSettingStore } from './settings.ts';
 import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
@@ -36,6 +37,7 @@ export interface StoreTables {
   variables: VariableStore;
   manifests: ManifestStore;
   deviceConfigs: DeviceConfigStore;
+  sessions: SessionStore;
 }
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
@@ -64,6 +66,7 @@ export class SqlStore implements Store {
   readonly variables: VariableStore;
   readonly manifests: ManifestStore;
   readonly deviceConfigs: DeviceConfigStore;
+  readonly sessions: SessionStore;
   readonly #db: Db;
 
   constructor(db: Db) {
@@ -86,6 +89,7 @@ export class SqlStore implements Store {
     this.variables = tables.variables;
     this.manifests = tables.manifests;
     this.deviceConfigs = tables.deviceConfigs;
+    this.sessions = tables.sessions;
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
@@ -115,4 +119,5 @@ const tablesOf = (db: Db): StoreTables => ({
   variables: new SqlVariableStore(db),
   manifests: new SqlManifestStore(db),
   deviceConfigs: new SqlDeviceConfigStore(db),
+  sessions: new SqlSessionStore(db),
 });
