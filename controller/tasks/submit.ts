@@ -27,6 +27,8 @@ export interface Submission {
     /** HTTP status to keep beside the answer. */
     status: number;
   };
+  /** Written in the transaction that creates the tasks. */
+  alongside?: (tables: StoreTables, answer: RunAnswer) => Promise<void>;
 }
 
 export interface Submitted {
@@ -75,6 +77,7 @@ export async function create(
   if (request.dry_run) return answered(submitted);
 
   await insertRun(tables, submission, plan, now);
+  await submission.alongside?.(tables, plan.answer);
   if (idempotency) {
     const { accountId, key, requestDigest, status } = idempotency;
     const body = JSON.stringify(plan.answer);
