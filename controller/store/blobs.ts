@@ -11,7 +11,7 @@ export interface BlobRow {
 }
 
 /** Why a blob is kept. `upload`: a task brought it (`CODE/NAME`); the others name what it belongs to. */
-export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest';
+export type BlobHolderKind = 'upload' | 'snapshot' | 'archive';
 
 export interface BlobRef {
   sha256: string;
@@ -29,6 +29,8 @@ export interface BlobRef {
 export interface BlobIndex {
   /** Notes that the bytes are there. False when they are being deleted: the caller stores them again, later. */
   note(blob: { sha256: string; size: number }, now: Instant): Promise<boolean>;
+  /** Makes a blob fresh that is there; false when it is not, or is being deleted. */
+  touch(sha256: string, now: Instant): Promise<boolean>;
   get(sha256: string): Promise<BlobRow | undefined>;
   /** All, or none: throws `AppError('conflict')` when one of the blobs is not there. Held twice is held once. */
   hold(refs: BlobRef[], now: Instant): Promise<void>;
@@ -58,6 +60,14 @@ export class SqlBlobIndex implements BlobIndex {
       sql`
         insert into blobs (sha256, size, stored_at) values (${sha256}, ${size}, ${now})
         on conflict (sha256) do update set stored_at = excluded.stored_at where blobs.deleting_at is null`,
+    );
+    return count > 0;
+  }
+
+  async touch(sha256: string, now: Instant): Promise<boolean> {
+    const count = await changed(
+      this.#db,
+      sql`update blobs set stored_at = ${now} where sha256 = ${sha256} and deleting_at is null`,
     );
     return count > 0;
   }

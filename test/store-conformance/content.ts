@@ -62,6 +62,9 @@ function describeBlobs(conform: Conform): void {
     expect(await store.blobs.note(blob('a'), 10)).toBe(true);
     expect(await store.blobs.note(blob('a'), 20)).toBe(true);
     expect(await store.blobs.get(digest('a'))).toEqual({ ...blob('a'), storedAt: 20 });
+    expect(await store.blobs.touch(digest('a'), 30)).toBe(true);
+    expect((await store.blobs.get(digest('a')))?.storedAt).toBe(30);
+    expect(await store.blobs.touch(digest('b'), 30)).toBe(false);
     expect(await store.blobs.get(digest('b'))).toBeUndefined();
   });
 
@@ -88,6 +91,7 @@ function describeBlobs(conform: Conform): void {
       await blobs.condemn(100, 100, 10);
       expect(await blobs.get(digest('a'))).toBeUndefined();
       expect(await blobs.note(blob('a'), 110)).toBe(false);
+      expect(await blobs.touch(digest('a'), 110)).toBe(false);
       await expect(blobs.hold([ref('a', 'one')], 110)).rejects.toMatchObject({ code: 'conflict' });
       await blobs.forget([digest('a')]);
       expect(await blobs.note(blob('a'), 120)).toBe(true);
