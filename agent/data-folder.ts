@@ -35,6 +35,25 @@ export class DataFolder {
     return join(this.path, 'reserve');
   }
 
+  /** Identity (age) for what is encrypted to this device. */
+  get ageIdentity(): string {
+    return join(this.path, 'device.age');
+  }
+
+  /** Key of the digests in views and states. */
+  get viewKey(): string {
+    return join(this.path, 'view.key');
+  }
+
+  /** What waits to be uploaded. */
+  get spool(): string {
+    return join(this.path, 'spool');
+  }
+
+  get transactions(): string {
+    return join(this.path, 'transactions');
+  }
+
   get dummyBootId(): string {
     return join(this.path, 'dummy-boot-id');
   }

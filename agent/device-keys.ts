@@ -1,0 +1,55 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { ageDecrypt, generateAgeKeys, recipientOf } from '../shared/node/age.ts';
+import { type KeyPair, signText } from '../shared/node/keys.ts';
+import { CommandError } from './command-error.ts';
+import { type DataFolder, replaceFile } from './data-folder.ts';
+import type { DeviceKeys } from './handlers/configuration.ts';
+
+const viewKeyBytes = 32;
+
+/** The keys that stay on this device; those that do not exist yet are made. */
+export async function openDeviceKeys(
+  folder: DataFolder,
+  parts: { keys: KeyPair; controllerKey: string },
+): Promise<DeviceKeys> {
+  const identity = await ageIdentity(folder.ageIdentity);
+  const viewKey = readViewKey(folder.viewKey);
+  const keyed = (purpose: string, text: string): string =>
+    createHmac('sha256', viewKey).update(`${purpose}\0${text}`).digest('hex');
+  return {
+    stateDigest: (text) => keyed('state', text),
+    secretToken: (value) => keyed('secret', value).slice(0, 8),
+    recipient: identity.recipient,
+    decrypt: (ciphertext) => ageDecrypt(ciphertext, identity.identity),
+    sign: (text) => signText(text, parts.keys.privateKey),
+    controllerKey: parts.controllerKey,
+  };
+}
+
+async function ageIdentity(path: string): Promise<{ identity: string; recipient: string }> {
+  if (!existsSync(path)) {
+    const keys = await generateAgeKeys();
+    replaceFile(path, `# public key: ${keys.recipient}\n${keys.identity}\n`);
+    return keys;
+  }
+  const identity = readFileSync(path, 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith('AGE-SECRET-KEY-1'));
+  try {
+    if (identity === undefined) throw new Error('there is no identity in it');
+    return { identity, recipient: await recipientOf(identity) };
+  } catch (error) {
+    // What the library says could repeat the key.
+    const reason = identity === undefined && error instanceof Error ? error.message : 'it is not an identity';
+    throw new CommandError(`${path} cannot be used as the identity of this device: ${reason}`);
+  }
+}
+
+/** Without it every state and token of before would look changed, so a damaged one is not quietly replaced. */
+function readViewKey(path: string): Buffer {
+  if (!existsSync(path)) replaceFile(path, `${randomBytes(viewKeyBytes).toString('hex')}\n`);
+  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex');
+  if (key.length === viewKeyBytes) return key;
+  throw new CommandError(`${path} is not a key of ${viewKeyBytes} bytes in hex`);
+}
