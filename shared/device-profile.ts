@@ -50,6 +50,8 @@ export const UnitCommand = z.strictObject({
   when: z.array(When).max(8).optional(),
   timeout_s: z.number().min(1).max(600).default(30),
   ok_exit_codes: z.array(z.int().min(0).max(255)).default([0]),
+  /** Empty folders of its own, outermost first, for a program that must not meet what runs on the host. */
+  fresh_folders: z.array(Glob).max(8).optional(),
   /** Skip the command (and say so) when this program is not on the device. */
   if_program: z.string().optional(),
 });
@@ -87,8 +89,6 @@ export const Check = UnitCommand.extend({
       need: z.enum(['all', 'one']).default('all'),
     })
     .optional(),
-  /** Empty folders of its own, outermost first, for a daemon that must not meet the one that runs. */
-  fresh_folders: z.array(Glob).default([]),
   /** Repeated until it holds, for things that need a moment. */
   within_s: z.number().min(0).max(120).default(0),
   /** What this check is known not to see. */

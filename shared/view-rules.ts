@@ -9,7 +9,7 @@ export const maskedSecret = '<secret>';
 export const maxViewLine = 65_536;
 
 /** The rules in their order, line by line. A line that is too long becomes a note that it is hidden. */
-export function applyRules(text: string, rules: TextRule[], token: SecretToken): string {
+export function applyRules(text: string, rules: TextRule[], token: SecretToken, mask = maskedSecret): string {
   const compiled = rules.map((rule) => ({ rule, pattern: new RegExp(rule.match, 'dgu') }));
   return text
     .split('\n')
@@ -18,7 +18,7 @@ export function applyRules(text: string, rules: TextRule[], token: SecretToken):
       for (const { rule, pattern } of compiled) {
         if (left.length > maxViewLine) return [`${maskedSecret} (a line of ${left.length} characters)`];
         if (rule.replace !== 'drop_line')
-          left = hide(left, pattern, rule.replace === 'mask' ? () => maskedSecret : token);
+          left = hide(left, pattern, rule.replace === 'mask' ? () => mask : token);
         else if (new RegExp(rule.match, 'u').test(left)) return [];
       }
       return [left];
@@ -32,7 +32,7 @@ export function viewOf(
   unit: Pick<Unit, 'volatile' | 'secrets' | 'public'>,
   token: SecretToken,
 ): { text: string } | { withheld: string } {
-  const steady = applyRules(text, unit.volatile, token);
+  const steady = applyRules(text, unit.volatile, token, '<volatile>');
   const hidden = hideDetected(applyRules(steady, unit.secrets, token), token);
   const line = suspiciousLine(hidden, unit.public);
   if (line === undefined) return { text: hidden };

@@ -8,6 +8,7 @@ import type {
   Unit,
   UnitCommand,
 } from '../../shared/device-profile.ts';
+import { TaskError } from '../../shared/errors.ts';
 import type { StepCommand } from '../../shared/task-types/sync.ts';
 import { redactOutput } from '../../shared/view-rules.ts';
 import { runBuiltIn } from './built-in-checks.ts';
@@ -203,7 +204,14 @@ async function runOne(
     return { outcome: { ...base, exit_code: null, duration_ms: 0, output, ok: true } };
   }
   const options = { signal, ...(workspace ? { workspace } : {}), ...(scratch ? { scratch } : {}) };
-  const record = await machine.run(freshly(command), place, options);
+  let record: CommandRecord;
+  try {
+    record = await machine.run(freshly(command), place, options);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TaskError)) throw error;
+    const output = shown(unit, error.message, context);
+    return { outcome: { ...base, exit_code: null, duration_ms: 0, output, ok: false } };
+  }
   const ok = !record.timedOut && record.exitCode !== null && command.ok_exit_codes.includes(record.exitCode);
   const output = shown(
     unit,

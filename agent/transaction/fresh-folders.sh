@@ -1,15 +1,17 @@
 #!/bin/sh
 # fresh-folders.sh FOLDER... -- PROGRAM ARGUMENT...
-# Runs the program where the folders are empty and its own. In a mount namespace of its own: what is mounted here ends with it.
+# Runs the program where the folders are empty and its own; those within the one before them are made. In a mount
+# namespace of its own: what is mounted here ends with it.
 set -eu
-first=yes
+mounted=
 while [ "$1" != -- ]; do
-  if [ "$first" = yes ]; then
+  case $1 in
+  "${mounted:-none}"/*) mkdir -p "$1" ;;
+  *)
     mount -t tmpfs -o mode=0755,size=16m fresh "$1"
-    first=no
-  else
-    mkdir -p "$1"
-  fi
+    mounted=$1
+    ;;
+  esac
   shift
 done
 shift
