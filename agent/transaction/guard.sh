@@ -8,7 +8,7 @@
 #   guard.sh roll-back DIR REASON   undoes it now
 #   guard.sh arm DIR TEXT           appends ARMED, unless the deadline has passed; from then on it undoes
 #   guard.sh record DIR STATE TEXT  appends to the journal, unless the deadline has passed or the way back has begun
-#   guard.sh put DIR DRAFT PATH     renames a finished draft to its real path, on the same condition
+#   guard.sh put DIR DRAFT PATH …   renames finished drafts to their real paths, on the same condition
 #   guard.sh delete DIR PATH        deletes a file, on the same condition
 #   guard.sh boot ROOT              files of every transaction that a power cut left unconfirmed; no commands
 #   guard.sh status DIR             the last state
@@ -169,10 +169,25 @@ draft() { # DRAFT
   ln -- "$source" "$1" 2>/dev/null && is_as_before "$1" && sync -- "$1"
 }
 
+# Brings a change of `parent` to the disk: not at once, because the next one is likely to be in the same folder.
+sync_later() {
+  if [ "$parent" = "$unsynced" ]; then return; fi
+  sync_now
+  ended=$?
+  unsynced=$parent
+  return "$ended"
+}
+
+sync_now() {
+  folder=$unsynced
+  unsynced=
+  [ -z "$folder" ] || [ ! -d "$folder" ] || sync -- "$folder"
+}
+
 restore_file() {
   if [ ! -d "$parent" ]; then (umask 022 && mkdir -p -- "$parent"); fi
   if draft "$parent/.muster-$id.$number.old" && mv -fT -- "$parent/.muster-$id.$number.old" "$path"; then
-    sync -- "$parent"
+    sync_later
     return
   fi
   rm -f -- "$parent/.muster-$id.$number.old"
@@ -182,16 +197,19 @@ restore_file() {
 restore_absent() {
   [ -d "$parent" ] || return 0
   if exists "$path"; then rm -f -- "$path" || return 1; fi
-  sync -- "$parent"
+  sync_later
 }
 
 # Calls `for_file`, `for_absent` or `for_folder` with every line of the snapshot. Sets `wrong` to the paths that failed.
 each_in_snapshot() { # WHAT
   wrong=
+  unsynced=
   while IFS="$tab" read -r kind number mode uid gid sum _ path; do
     parent_of "$path"
     "$1_$kind" || wrong="$wrong $path"
   done <"$dir/snapshot/manifest" || wrong="$wrong $dir/snapshot/manifest"
+  folder=$unsynced
+  sync_now 2>/dev/null || wrong="$wrong $folder"
 }
 
 back_file() {
@@ -253,7 +271,11 @@ run_commands() {
     name=${name%.argv}
     seconds=30
     if [ -f "$dir/rollback/$name.timeout" ]; then read -r seconds <"$dir/rollback/$name.timeout"; fi
-    run_command || broken="$broken $name (exit code $?)"
+    allowed=0
+    if [ -f "$dir/rollback/$name.ok" ]; then read -r allowed <"$dir/rollback/$name.ok"; fi
+    ended=0
+    run_command || ended=$?
+    case " 0 $allowed " in *" $ended "*) ;; *) broken="$broken $name (exit code $ended)" ;; esac
   done
 }
 
@@ -370,9 +392,15 @@ case $what in
   put)
     begin
     still_allowed || exit 3
-    parent_of "$4"
-    mv -fT -- "$3" "$4" || fail 4 "$4 cannot be replaced"
-    sync -- "$parent" || fail 4 "$parent cannot be written"
+    shift 2
+    unsynced=
+    while [ $# -ge 2 ]; do
+      parent_of "$2"
+      mv -fT -- "$1" "$2" || fail 4 "$2 cannot be replaced"
+      sync_later || fail 4 "the folder of $2 cannot be written"
+      shift 2
+    done
+    sync_now || fail 4 "$folder cannot be written"
     ;;
   delete)
     begin

@@ -51,7 +51,8 @@ export interface ConfirmedState {
 export interface GoBack {
   /** Seconds of CLOCK_BOOTTIME from now until the guard acts. */
   deadlineSeconds: number;
-  commands: { argv: string[]; timeoutSeconds: number }[];
+  /** Exit code 0 is always fine. */
+  commands: { argv: string[]; timeoutSeconds: number; okExitCodes?: number[] }[];
 }
 
 export interface CommandRecord {

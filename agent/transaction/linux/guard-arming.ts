@@ -17,7 +17,7 @@ export async function writeCommands(layout: WorkspaceLayout, commands: GoBack['c
   if (commands.length > 999) throw new TaskError('guard_failed', 'The guard runs at most 999 commands');
   await rm(layout.rollback, { recursive: true, force: true });
   await makeFolder(layout.rollback, 0o700);
-  for (const [index, { argv, timeoutSeconds }] of commands.entries()) {
+  for (const [index, { argv, timeoutSeconds, okExitCodes = [0] }] of commands.entries()) {
     const odd = argv.find((argument) => /[\n\0]/.test(argument));
     if (odd !== undefined || argv.length === 0) {
       throw new TaskError(
@@ -28,6 +28,7 @@ export async function writeCommands(layout: WorkspaceLayout, commands: GoBack['c
     const path = join(layout.rollback, String(index + 1).padStart(3, '0'));
     const lines = argv.map((argument) => `${argument.replaceAll('{snapshot}', layout.kept)}\n`);
     await replaceDurably(`${path}.argv`, lines.join(''));
+    await replaceDurably(`${path}.ok`, `${okExitCodes.join(' ')}\n`);
     await replaceDurably(`${path}.timeout`, `${Math.ceil(timeoutSeconds)}\n`);
   }
 }
