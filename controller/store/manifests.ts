@@ -7,6 +7,7 @@ export interface ManifestRow {
   generation: number;
   /** Digest of its text in `texts`. */
   sha256: string;
+  bytes: number;
   content: string;
   profileRev: number;
   reason: 'sync' | 'restore';
@@ -46,8 +47,8 @@ export class SqlManifestStore implements ManifestStore {
       await all(
         db,
         sql`
-          insert into manifests (device_id, generation, sha256, content, profile_rev, reason, created_at)
-          select device_id, generation, sha256, content, profile_rev, reason, created_at
+          insert into manifests (device_id, generation, sha256, bytes, content, profile_rev, reason, created_at)
+          select device_id, generation, sha256, bytes, content, profile_rev, reason, created_at
           from ${db.dialect.rows('j', columns, manifests)}`,
       );
       if (texts.length === 0) return;
@@ -147,13 +148,14 @@ export class SqlManifestStore implements ManifestStore {
 }
 
 const read =
-  sql.raw(`m.device_id as "deviceId", m.generation, m.sha256, m.content, m.profile_rev as "profileRev",
+  sql.raw(`m.device_id as "deviceId", m.generation, m.sha256, m.bytes, m.content, m.profile_rev as "profileRev",
   m.reason, m.created_at as "createdAt"`);
 
 const columns = {
   deviceId: 'text',
   generation: 'integer',
   sha256: 'text',
+  bytes: 'integer',
   content: 'text',
   profileRev: 'integer',
   reason: 'text',

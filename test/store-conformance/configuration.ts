@@ -56,6 +56,7 @@ const manifest = (generation: number, values: Partial<ManifestRow & { texts: str
   deviceId: 'fw',
   generation,
   sha256: digest('a'),
+  bytes: 6,
   content: 'content',
   profileRev: 1,
   reason: 'sync' as const,

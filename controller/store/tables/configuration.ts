@@ -86,6 +86,7 @@ export function configurationTables({ types }: Dialect): RawBuilder<unknown>[] {
       device_id text not null references devices (id),
       generation ${integer} not null,
       sha256 text not null references texts (sha256),
+      bytes ${integer} not null,
       content text not null,
       profile_rev ${integer} not null,
       reason text not null,
