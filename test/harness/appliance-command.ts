@@ -33,17 +33,18 @@ export async function command(argv: string[], options: CommandOptions = {}): Pro
   const [exitCode, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   if (child.killed) {
     for (const stream of [child.stdout, child.stderr]) stream.destroy(); // a grandchild may hold them
-    throw new Error(`not within ${timeoutMs} ms: ${argv.join(' ')}\n${chunks.stderr}${chunks.stdout}`);
+    throw new Error(`not within ${timeoutMs} ms: ${shown(argv)}\n${chunks.stderr}${chunks.stdout}`);
   }
   await closed;
   return { exitCode, signal, ...chunks };
 }
 
+const shown = (argv: string[]): string => argv.join(' ').slice(0, 300);
+
 /** Runs a program that must end with 0, and returns what it wrote to stdout. */
 export async function mustRun(argv: string[], options: CommandOptions = {}): Promise<string> {
   const { exitCode, signal, stdout, stderr } = await command(argv, options);
-  if (exitCode !== 0)
-    throw new Error(`${argv.join(' ')} ended with ${exitCode ?? signal}: ${stderr}${stdout}`);
+  if (exitCode !== 0) throw new Error(`${shown(argv)} ended with ${exitCode ?? signal}: ${stderr}${stdout}`);
   return stdout;
 }
 
@@ -67,7 +68,7 @@ export class Holder implements AsyncDisposable {
       once(child.stdout, 'data').then(([chunk]) => String(chunk)),
       once(child, 'exit').then(() => 'nothing'),
     ]);
-    if (said.trim() !== 'ready') throw new Error(`${argv.join(' ')} said ${said}: ${await complaint}`);
+    if (said.trim() !== 'ready') throw new Error(`${shown(argv)} said ${said}: ${await complaint}`);
     child.stdout.resume();
     return new Holder(child);
   }
