@@ -47,6 +47,8 @@ export interface Interrupted {
 /** Runs tasks of one type. Returns the result (COMPLETED) or throws `TaskError` (FAILED with its code). */
 export interface Handler<Parameters = unknown, Result = unknown> {
   contract: TaskContract;
+  /** How long it may take to end once it is told to stop; 30 s when absent. */
+  stopsWithinMs?: number;
   run(parameters: Parameters, context: HandlerContext): Promise<Result>;
   /**
    * Picks up a task that was `running` when the process or the machine died; `'rerun'` runs it again. Without it the type's `rerun`

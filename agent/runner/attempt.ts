@@ -28,13 +28,13 @@ export interface AttemptServices {
 export type Outcome = TaskEnd | { kind: 'rerun' } | { kind: 'stopped' };
 
 /** A handler that was told to stop and does not come back in this time is left alone. */
-const stuckAfterMs = 30_000;
+const defaultStuckAfterMs = 30_000;
 
 /**
  * One call of a task's handler, with its time-out, its cancel and its output.
  *
  * - The first reason to stop wins; what the handler throws after it is a consequence of it.
- * - A handler that returns in spite of a reason to stop has finished its work: that is the truth.
+ * - A handler that returns in spite of a reason to stop, or fails with a result, has finished its work: that is the truth.
  */
 export class Attempt {
   readonly task: StoredTask;
@@ -116,7 +116,8 @@ export class Attempt {
   }
 
   #outcomeOf(error: unknown): Outcome {
-    if (this.stopReason) return stoppedBy(this.stopReason);
+    const hasResult = error instanceof TaskError && error.result !== undefined;
+    if (this.stopReason && !hasResult) return stoppedBy(this.stopReason);
     if (isDiskFull(error)) {
       return { kind: 'failed', code: 'disk_full', message: 'The disk of the device is full' };
     }
@@ -143,6 +144,7 @@ export class Attempt {
     if (signal.aborted) resolve(signal.reason as TaskError);
     signal.addEventListener('abort', () => resolve(signal.reason as TaskError), { once: true });
     const reason = await promise;
+    const stuckAfterMs = this.#handler.stopsWithinMs ?? defaultStuckAfterMs;
     await this.#services.clock.sleep(stuckAfterMs, over);
     if (reason.code === 'agent_stopping') return { kind: 'stopped' };
     return {

@@ -1,0 +1,35 @@
+import { TaskError } from '../../shared/errors.ts';
+import type { Candidate } from './candidate.ts';
+import { type ChecksResult, runChecks, runCommands } from './checks.ts';
+import type { StepLog } from './evidence.ts';
+import type { Workspace } from './machine.ts';
+import { namesOf } from './validate.ts';
+
+/** Puts the files in place and lets the services read them, unit after unit. The first failure ends it. */
+export async function apply(
+  { touched, checks }: Candidate,
+  { workspace, snapshot }: { workspace: Workspace; snapshot: string | undefined },
+  log: StepLog,
+): Promise<void> {
+  for (const { unit, written, removed } of touched) {
+    checks.signal.throwIfAborted();
+    await workspace.append('APPLYING', unit.name);
+    for (const path of written) await workspace.install(path);
+    for (const path of removed) await workspace.remove(path);
+    const context = { ...checks, ...(snapshot === undefined ? {} : { snapshot }) };
+    accept(await runCommands(unit, unit.apply, 'host', context), log);
+  }
+  await workspace.append('APPLIED', namesOf(touched));
+  log.message = `${namesOf(touched)} read the new files`;
+}
+
+/** The services do with the new files what their profile expects. */
+export async function checkUnits({ touched, checks }: Candidate, log: StepLog): Promise<void> {
+  for (const { unit } of touched) accept(await runChecks(unit, unit.verify, 'host', checks), log);
+  log.message = `${namesOf(touched)} work as expected`;
+}
+
+function accept({ ok, message, commands }: ChecksResult, log: StepLog): void {
+  log.commands(commands);
+  if (!ok) throw new TaskError('unit_failed', message);
+}
