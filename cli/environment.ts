@@ -13,8 +13,8 @@ export interface Environment {
   settings: Settings;
   client: Client;
   output: Output;
-  /** How the program ends when the command returns; `ok` when never called. */
-  exit(reason: ExitReason): void;
+  /** How the program ends when the command returns; `ok` when never called. A number is the exit code of what ran on a device. */
+  exit(reason: ExitReason | number): void;
 }
 
 /** Settles the settings and opens the client. Commands that need neither never call it. */
@@ -23,7 +23,7 @@ export type Open = () => Promise<Environment>;
 export async function openEnvironment(
   terminal: Terminal,
   flags: GlobalFlags,
-  exit: (reason: ExitReason) => void,
+  exit: (reason: ExitReason | number) => void,
 ): Promise<Environment> {
   const settings = await resolveSettings(flags, terminal.env);
   const output = new Output({

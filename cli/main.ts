@@ -30,12 +30,12 @@ export async function main(self: NodeJS.Process): Promise<void> {
     clock: systemClock,
     random: systemRandom,
   });
-  self.exitCode = exitCodes[reason].code;
+  self.exitCode = typeof reason === 'number' ? reason : exitCodes[reason].code;
 }
 
 /** Runs one command line and says how it ended. */
-export async function runCommand(argv: string[], terminal: Terminal): Promise<ExitReason> {
-  let reason: ExitReason = 'ok';
+export async function runCommand(argv: string[], terminal: Terminal): Promise<ExitReason | number> {
+  let reason: ExitReason | number = 'ok';
   const program = createProgram(terminal, (given) => {
     reason = given;
   });

@@ -13,7 +13,7 @@ export interface Program {
 }
 
 /** The command line. A group’s commands are loaded when one of them is called. */
-export function createProgram(terminal: Terminal, exit: (reason: ExitReason) => void): Program {
+export function createProgram(terminal: Terminal, exit: (reason: ExitReason | number) => void): Program {
   const program = withGlobalOptions(terminal);
   const open = () => openEnvironment(terminal, program.opts(), exit);
 

@@ -10,5 +10,11 @@ export async function serveTcp(
   signal: AbortSignal,
 ): Promise<void> {
   const socket = await streams.connect(target, signal);
-  await Promise.all([pipeline(stream, socket, { signal }), pipeline(socket, stream, { signal })]);
+  try {
+    await Promise.all([pipeline(stream, socket, { signal }), pipeline(socket, stream, { signal })]);
+  } catch (error) {
+    // What was cut off must not look complete to the target: a reset instead of an end.
+    socket.resetAndDestroy();
+    throw error;
+  }
 }

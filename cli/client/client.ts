@@ -5,6 +5,7 @@ import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
 import { runRoutes } from './runs.ts';
+import { sessionRoutes } from './sessions.ts';
 import { syncRoutes } from './sync.ts';
 import { taskRoutes } from './tasks.ts';
 import { variableRoutes } from './variables.ts';
@@ -21,6 +22,7 @@ export const createClient = (http: Http, organization: string) => ({
   sync: syncRoutes(http, organization),
   configs: configRoutes(http, organization),
   backups: backupRoutes(http, organization),
+  sessions: sessionRoutes(http, organization),
 });
 
 export type Client = ReturnType<typeof createClient>;

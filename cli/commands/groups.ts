@@ -66,6 +66,31 @@ export const groups: Group[] = [
     load: async () => (await import('./backup.ts')).addBackupCommands,
   },
   {
+    name: 'connect',
+    summary: 'A shell on a device, or ports of its network here',
+    load: async () => (await import('./connect.ts')).addConnect,
+  },
+  {
+    name: 'exec',
+    summary: 'Run one command on a device with your standard streams',
+    load: async () => (await import('./exec.ts')).addExec,
+  },
+  {
+    name: 'proxy',
+    summary: 'A port of a device on standard input and output, for ssh',
+    load: async () => (await import('./proxy.ts')).addProxy,
+  },
+  {
+    name: 'ssh-config',
+    summary: 'Print what makes plain ssh, scp and rsync reach DEVICE.muster',
+    load: async () => (await import('./ssh-config.ts')).addSshConfig,
+  },
+  {
+    name: 'session',
+    summary: 'Remote sessions: who has one open, end it, replay it',
+    load: async () => (await import('./session.ts')).addSessionCommands,
+  },
+  {
     name: 'enrolment-token',
     summary: 'Tokens that let devices ask to join',
     load: async () => (await import('./enrolment-token.ts')).addEnrolmentTokenCommands,

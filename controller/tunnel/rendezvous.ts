@@ -21,6 +21,7 @@ export interface Joined {
 
 interface Meeting {
   arrivals: Partial<Record<Side, Arrival>>;
+  isOpening: boolean;
   open: { operator: Duplex; device: Duplex } | undefined;
 }
 
@@ -47,23 +48,23 @@ export class Rendezvous {
 
   /** Those in which somebody waits. */
   waiting(): string[] {
-    return [...this.#meetings].flatMap(([session, { open }]) => (open ? [] : [session]));
+    return [...this.#meetings].flatMap(([session, { isOpening }]) => (isOpening ? [] : [session]));
   }
 
   /** Throws `conflict` when the side is taken, `unavailable` when there are too many sessions. */
   arrive(session: string, side: Side, arrival: Arrival): void {
     const meeting = this.#meetingOf(session);
-    if (meeting.open || meeting.arrivals[side]) {
+    if (meeting.isOpening || meeting.arrivals[side]) {
       throw new AppError('conflict', `The ${side}'s side of session ${session} is taken`);
     }
     meeting.arrivals[side] = arrival;
     arrival.onGone(() => {
-      if (meeting.arrivals[side] !== arrival || meeting.open) return;
+      if (meeting.arrivals[side] !== arrival || meeting.isOpening) return;
       delete meeting.arrivals[side];
       if (!meeting.arrivals.operator && !meeting.arrivals.device) this.#meetings.delete(session);
     });
     const { operator, device } = meeting.arrivals;
-    if (operator && device) void this.#open(session, meeting, operator, device);
+    if (operator && device) void this.#open(session, meeting, { operator, device });
   }
 
   /** Ends a session: who waits is told `error`, who is joined is cut off. */
@@ -74,7 +75,7 @@ export class Rendezvous {
     if (meeting.open) {
       meeting.open.operator.destroy();
       meeting.open.device.destroy();
-    } else {
+    } else if (!meeting.isOpening) {
       meeting.arrivals.operator?.refuse(error);
       meeting.arrivals.device?.refuse(error);
     }
@@ -96,15 +97,32 @@ export class Rendezvous {
         },
       );
     }
-    const meeting: Meeting = { arrivals: {}, open: undefined };
+    const meeting: Meeting = { arrivals: {}, isOpening: false, open: undefined };
     this.#meetings.set(session, meeting);
     return meeting;
   }
 
-  async #open(session: string, meeting: Meeting, operator: Arrival, device: Arrival): Promise<void> {
-    const [left, right] = await Promise.all([operator.accept(), device.accept()]);
-    meeting.open = { operator: left, device: right };
-    const { totals, ended } = splice(left, right);
+  async #open(session: string, meeting: Meeting, sides: Record<Side, Arrival>): Promise<void> {
+    meeting.isOpening = true;
+    const accepted = await Promise.allSettled([sides.operator.accept(), sides.device.accept()]);
+    const [operator, device] = accepted.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
+    if (!operator || !device || this.#meetings.get(session) !== meeting) {
+      if (this.#meetings.get(session) === meeting) this.#meetings.delete(session);
+      const error = new AppError(
+        'conflict',
+        `Session ${session} could not be joined: a side was taken before, or it was ended`,
+      );
+      for (const [socket, side] of [
+        [operator, sides.operator],
+        [device, sides.device],
+      ] as const) {
+        if (socket) socket.destroy();
+        else side.refuse(error);
+      }
+      return;
+    }
+    meeting.open = { operator, device };
+    const { totals, ended } = splice(operator, device);
     this.#joined.opened(session);
     await ended;
     if (this.#meetings.get(session) === meeting) this.#meetings.delete(session);

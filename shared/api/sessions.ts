@@ -53,6 +53,7 @@ export const SessionQuery = z.strictObject({
   device: z.string().max(256).optional(),
   ...PageQuery,
 });
+export type SessionQuery = z.output<typeof SessionQuery>;
 /** GET /api/v1/tasks/{code}/connect-status, as existing clients poll it: COMPLETED means ready to be joined. */
 export const ConnectStatus = z.object({
   task: z.string(),

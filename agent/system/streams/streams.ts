@@ -1,11 +1,11 @@
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import type { Duplex } from 'node:stream';
 import type { Command, ProcessEnd } from '../system.ts';
 
 /** Things of the machine that a remote session joins to: connections, terminals, and programs with open pipes. */
 export interface Streams {
   /** A new TCP connection with half-close; rejects with `TaskError('unreachable')`, or the signal's reason. */
-  connect(target: { host: string; port: number }, signal: AbortSignal): Promise<Duplex>;
+  connect(target: { host: string; port: number }, signal: AbortSignal): Promise<Socket>;
   /** A login shell on a pseudo-terminal. */
   terminal(wish: TerminalWish): Promise<Terminal>;
   /** A program with its three pipes; not a shell. Throws `TaskError` when it cannot be started. */

@@ -1,0 +1,71 @@
+import { Option } from '@commander-js/extra-typings';
+import { CliError, usageError } from '../cli-error.ts';
+import type { Environment } from '../environment.ts';
+import { type Forward, listenForward, parseForward } from '../tunnel/forward.ts';
+import { OperatorSession } from '../tunnel/operator-session.ts';
+import { runShell } from '../tunnel/shell.ts';
+import type { GroupParts } from './groups.ts';
+import { sessionOptions, type SessionOptions, wishOf } from './session/session-options.ts';
+
+/** `muster connect DEVICE`: a shell; with -L ports of the device's network on this machine. */
+export function addConnect({ command, open }: GroupParts): void {
+  sessionOptions(command)
+    .argument('<device>', 'name of the device')
+    .addOption(
+      new Option(
+        '-L, --forward <[bind:]port:host:hostport>',
+        'bring a port that the device reaches here; repeatable',
+      ).argParser((text: string, before: Forward[] | undefined) => [...(before ?? []), parseForward(text)]),
+    )
+    .option('--record', 'record the shell, to be replayed with muster session play')
+    .action(async (device, options) => {
+      const environment = await open();
+      const forwards = options.forward ?? [];
+      if (forwards.length === 0) await shell(environment, device, options);
+      else await forward(environment, device, { forwards, options });
+    });
+}
+
+async function shell(
+  environment: Environment,
+  device: string,
+  options: SessionOptions & { record?: true | undefined },
+) {
+  const { terminal, output, exit } = environment;
+  if (terminal.stdin.isTTY !== true) {
+    throw usageError('a shell needs a terminal', `For one command: muster exec ${device} -- COMMAND`);
+  }
+  await using session = await OperatorSession.open(environment, {
+    ...wishOf(device, options),
+    ...(options.record ? { record: true } : {}),
+  });
+  const end = await runShell(session, terminal);
+  if (end.exitCode === undefined) {
+    throw new CliError('failed', `the session ended: ${end.reason}`, { code: 'session_ended' });
+  }
+  if (end.exitCode !== 0) {
+    output.say(`the shell ended with exit code ${end.exitCode}`);
+    exit('failed');
+  }
+}
+
+async function forward(
+  environment: Environment,
+  device: string,
+  { forwards, options }: { forwards: Forward[]; options: SessionOptions },
+): Promise<void> {
+  const { terminal, output } = environment;
+  await using session = await OperatorSession.open(environment, wishOf(device, options));
+  for (const one of forwards) {
+    const server = await listenForward(session, one, (message) => output.warn(message));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : one.port;
+    output.say(`${one.bind}:${port} is ${one.host}:${one.hostPort} of ${device}`);
+  }
+  output.say('Ctrl-C ends the session');
+  const interrupted = new Promise<undefined>((resolve) => {
+    terminal.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const end = await Promise.race([session.ended, interrupted]);
+  if (end) throw new CliError('failed', `the session ended: ${end.message}`, { code: end.code });
+}

@@ -1,0 +1,43 @@
+import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
+import { CliError, usageError } from '../cli-error.ts';
+import { OperatorSession } from '../tunnel/operator-session.ts';
+import { feedStdin, readOutput, writeRecord } from '../tunnel/terminal-records.ts';
+import type { GroupParts } from './groups.ts';
+import { sessionOptions, wishOf } from './session/session-options.ts';
+
+/** `muster exec DEVICE -- COMMAND …`: its standard streams are this program's, and so is its exit code. */
+export function addExec({ command, open }: GroupParts): void {
+  sessionOptions(command)
+    .argument('<device>', 'name of the device')
+    .argument('<command...>', 'program and arguments; no shell is involved')
+    .option('-n, --no-stdin', 'give the command an empty standard input')
+    .action(async (device, argv, options) => {
+      if (argv.length === 0) throw usageError('a command is missing: muster exec DEVICE -- COMMAND');
+      const environment = await open();
+      const { terminal, exit } = environment;
+      await using session = await OperatorSession.open(environment, wishOf(device, options));
+      const stream = session.stream({ service: 'exec', argv });
+      if (options.stdin)
+        void feedStdin(terminal.stdin, stream).catch(() => undefined); // ends with the stream
+      else stream.end();
+      const interrupt = (): unknown => writeRecord(stream, 'signal', Buffer.from('SIGINT'));
+      terminal.signal.addEventListener('abort', interrupt, { once: true });
+      const report = await readOutput(stream, {
+        stdout: terminal.stdout as unknown as Writable,
+        stderr: terminal.stderr as unknown as Writable,
+      }).catch((error: unknown) => {
+        throw new CliError(
+          'failed',
+          `the command was cut off: ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
+      });
+      terminal.stdin.destroy();
+      if (!report) throw new CliError('failed', 'the command was cut off: the session ended before it did');
+      exit(report.exit_code ?? 128 + signalNumber(report.signal));
+    });
+}
+
+const signalNumber = (name: string | null): number =>
+  Object.entries(constants.signals).find(([known]) => known === name)?.[1] ?? 0;

@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { CliError, usageError } from '../cli-error.ts';
+import type { OperatorSession } from './operator-session.ts';
+
+/** `[BIND:]PORT:HOST:HOSTPORT`, as `ssh -L` has it. */
+export interface Forward {
+  bind: string;
+  port: number;
+  host: string;
+  hostPort: number;
+}
+
+const part = String.raw`(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)`;
+const pattern = new RegExp(String.raw`^(?:${part}:)?(\d{1,5}):${part}:(\d{1,5})$`);
+
+export function parseForward(text: string): Forward {
+  const found = pattern.exec(text);
+  const [, bind = '127.0.0.1', port = '', host = '', hostPort = ''] = found ?? [];
+  const bare = (name: string): string => name.replace(/^\[(.*)\]$/, '$1');
+  const forward = { bind: bare(bind), port: Number(port), host: bare(host), hostPort: Number(hostPort) };
+  if (!found || forward.port > 65_535 || forward.hostPort > 65_535 || forward.hostPort === 0) {
+    throw usageError(`-L ${text} is not valid: expected [BIND:]PORT:HOST:PORT, as 8443:127.0.0.1:443`);
+  }
+  return forward;
+}
+
+/** Listens here and brings every connection to a port that the device reaches. */
+export async function listenForward(
+  session: OperatorSession,
+  forward: Forward,
+  onRefused: (message: string) => void,
+): Promise<Server> {
+  const { bind, port, host, hostPort } = forward;
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    void join(session, socket, { host, port: hostPort }).catch((error: unknown) => {
+      onRefused(`${host}:${hostPort}: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  });
+  server.listen({ host: bind, port });
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError('failed', `cannot listen on ${bind}:${port}: ${reason}`, { code: 'listen', cause });
+  }
+  return server;
+}
+
+/** Joins a local connection to a port of the device; each direction ends by itself. */
+export async function join(
+  session: OperatorSession,
+  socket: Socket,
+  target: { host: string; port: number },
+): Promise<void> {
+  const stream = session.stream({ service: 'tcp', ...target });
+  try {
+    await Promise.all([pipeline(socket, stream), pipeline(stream, socket)]);
+  } catch (error) {
+    // An answer that was cut off must not look complete: a reset instead of an end.
+    socket.resetAndDestroy();
+    throw error;
+  }
+}
