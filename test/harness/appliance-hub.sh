@@ -12,6 +12,6 @@ echo ready
 
 set +e
 trap '' INT TERM HUP
-timeout "$seconds" cat >/dev/null
+timeout -s KILL "$seconds" cat >/dev/null
 ip netns pids "$name" | xargs -r kill -9 2>/dev/null
 ip netns delete "$name"

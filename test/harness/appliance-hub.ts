@@ -59,7 +59,7 @@ export class Hub implements AsyncDisposable {
 
   /** Connections to `port` of the hub's addresses go to a port of this machine's loopback. */
   async expose(port: number, targetPort: number): Promise<void> {
-    const folder = temporaryFolder('relay');
+    const folder = temporaryFolder(`${process.pid}-relay`);
     const path = join(folder.path, 'socket');
     const gate = await openGate(path, targetPort);
     const holder = await Holder.start([

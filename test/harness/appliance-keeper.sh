@@ -5,16 +5,6 @@ set -eu
 name=$1 folder=$2 seconds=$3
 shift 3
 
-mount -t tmpfs -o size=1g,mode=0755 "$name" "$folder/disk"
-mkdir "$folder/disk/upper" "$folder/disk/work" "$folder/disk/root"
-mount -t overlay -o "lowerdir=/,upperdir=$folder/disk/upper,workdir=$folder/disk/work" "$name" "$folder/disk/root"
-for hierarchy in "$@"; do mkdir -p "$hierarchy/$name"; done
-echo ready
-
-set +e
-trap '' INT TERM HUP
-timeout "$seconds" cat >/dev/null
-
 empty_group() { # until nothing is left in it: what is being killed takes a moment
   tries=0
   while [ -d "$1" ] && [ $tries -lt 100 ]; do
@@ -25,8 +15,22 @@ empty_group() { # until nothing is left in it: what is being killed takes a mome
     [ -d "$1" ] && sleep 0.05
   done
 }
-for hierarchy in "$@"; do empty_group "$hierarchy/$name"; done
-ip netns delete "$name" 2>/dev/null
-umount -l "$folder/disk/root"
-umount -l "$folder/disk"
-rm -rf --one-file-system "$folder"
+
+clean() {
+  set +e
+  for hierarchy in $hierarchies; do empty_group "$hierarchy/$name"; done
+  ip netns delete "$name" 2>/dev/null
+  umount -l "$folder/disk/root"
+  umount -l "$folder/disk"
+  rm -rf --one-file-system "$folder"
+}
+hierarchies=$*
+trap clean EXIT
+trap '' INT TERM HUP
+
+mount -t tmpfs -o size=1g,mode=0755 "$name" "$folder/disk"
+mkdir "$folder/disk/upper" "$folder/disk/work" "$folder/disk/root"
+mount -t overlay -o "lowerdir=/,upperdir=$folder/disk/upper,workdir=$folder/disk/work" "$name" "$folder/disk/root"
+for hierarchy in "$@"; do mkdir -p "$hierarchy/$name"; done
+echo ready
+timeout -s KILL "$seconds" cat >/dev/null

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type CommandEnd, type CommandOptions, command, Holder, mustRun } from './appliance-command.ts';
+import { containerCommand, firstProcess, hierarchies } from './appliance-container.ts';
 import { Hub, harnessFile, maxLifeSeconds } from './appliance-hub.ts';
 import { prepareRoot, writeInto } from './appliance-root.ts';
 import { lacks } from './not-tested.ts';
-import { projectRoot } from './source-files.ts';
 import { until } from './until.ts';
 
 export interface ApplianceOptions {
@@ -78,27 +78,25 @@ export class Appliance implements AsyncDisposable {
   /** Boots one, and settles when all its services have started. */
   static async boot(options: ApplianceOptions = {}): Promise<Appliance> {
     const hub = options.hub ?? (await Hub.open());
+    await using undo = new AsyncDisposableStack();
+    if (!options.hub) undo.use(hub);
     const name = `muster-${process.pid}-${randomBytes(3).toString('hex')}`;
-    const folder = mkdtempSync(join(tmpdir(), `muster-appliance-`));
+    const folder = mkdtempSync(join(tmpdir(), `${name}-`));
     mkdirSync(join(folder, 'disk'));
     const keeper = await Holder.start([
       ...['unshare', '--mount', '--propagation', 'slave'],
       ...['sh', harnessFile('appliance-keeper.sh'), name, folder, `${maxLifeSeconds}`, ...hierarchies()],
     ]);
+    undo.use(keeper);
     const nics = (options.nics ?? [{ name: 'eth0' }]).map((nic) => {
       const host = hub.nextHost();
       return { name: nic.name, addresses: nic.addresses ?? [`10.77.0.${host}/24`, `fd77::${host}/64`] };
     });
     const appliance = new Appliance({ name, hub, ownsHub: !options.hub, folder, keeper, nics });
-    try {
-      const hostName = options.name ?? 'appliance';
-      const { units = [], files = {} } = options;
-      prepareRoot(appliance.#root, { hostName, hub: hub.address, units, files });
-      await appliance.start();
-    } catch (error) {
-      await appliance[Symbol.asyncDispose]();
-      throw error;
-    }
+    const { name: hostName = 'appliance', units = [], files = {} } = options;
+    prepareRoot(appliance.#root, { hostName, hub: hub.address, units, files });
+    await appliance.start();
+    undo.move();
     return appliance;
   }
 
@@ -266,7 +264,7 @@ export class Appliance implements AsyncDisposable {
 
   async #running(container: ChildProcess): Promise<void> {
     const last = () => this.console().slice(-2000);
-    this.#leader = await until(`${this.name} has a first process`, () => this.#firstProcess(container), {
+    this.#leader = await until(`${this.name} has a first process`, () => firstProcess(this.name, container), {
       last,
     });
     const state = async () => {
@@ -277,37 +275,4 @@ export class Appliance implements AsyncDisposable {
     const reached = await until(`${this.name} is up`, state, { last });
     if (reached === 'ended') throw new Error(`${this.name} ended while it booted: ${last()}`);
   }
-
-  #firstProcess(container: ChildProcess): number | undefined {
-    if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
-    const group = join(hierarchies().at(-1) ?? '', this.name, 'payload');
-    const members = [join(group, 'init.scope/cgroup.procs'), join(group, 'cgroup.procs')]
-      .filter((path) => existsSync(path))
-      .flatMap((path) => readFileSync(path, 'utf8').split('\n').filter(Boolean));
-    const first = members.find((pid) => /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
-    return first === undefined ? undefined : Number(first);
-  }
-}
-
-/** Where a container must have groups of its own; the one in which it makes its tree comes last. */
-function hierarchies(): string[] {
-  const hybrid = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified'].filter((path) => existsSync(path));
-  return hybrid.length > 0 ? hybrid : ['/sys/fs/cgroup'];
-}
-
-function containerCommand(keeper: number, name: string, root: string): string[] {
-  const enterGroups =
-    'name=$1; while [ "$2" != -- ]; do echo $$ >"$2/$name/cgroup.procs"; shift; done; shift 2; exec "$@"';
-  const tunnel = existsSync('/dev/net/tun') ? ['--bind=/dev/net/tun'] : [];
-  return [
-    ...['nsenter', '--target', `${keeper}`, '--mount', '--', 'sh', '-c', enterGroups, 'sh', name],
-    ...[...hierarchies(), '--'],
-    ...['systemd-nspawn', '--quiet', `--directory=${root}`, '--boot', `--machine=${name}`],
-    ...['--register=no', '--keep-unit', '--console=read-only', '--settings=no'],
-    ...['--link-journal=no', '--resolv-conf=off', '--timezone=off'],
-    `--network-namespace-path=/run/netns/${name}`,
-    '--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN',
-    ...tunnel,
-    ...[...new Set([projectRoot, dirname(process.execPath)])].map((path) => `--bind-ro=${path}`),
-  ];
 }
