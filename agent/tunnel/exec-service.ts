@@ -22,12 +22,14 @@ export async function serveExec(
     ...(user === undefined ? {} : { user }),
   });
   stream.once('close', () => void program.close());
-  const fed = feed(stream, program);
+  await Promise.all([feed(stream, program), tell(stream, program)]);
+}
+
+async function tell(stream: MuxStream, program: OpenProgram): Promise<void> {
   await Promise.all([send(stream, 'stdout', program.stdout), send(stream, 'stderr', program.stderr)]);
   const end = await program.ended;
   await sendExit(stream, { exit_code: end.exitCode, signal: end.signal });
   stream.end();
-  await fed;
 }
 
 /** Standard input, and signals, until the operator's side ends. */

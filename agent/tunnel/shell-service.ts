@@ -16,13 +16,15 @@ export async function serveShell(
   const { streams, user, recording } = parts;
   const terminal = await streams.terminal({ columns, rows, term, ...(user === undefined ? {} : { user }) });
   stream.once('close', () => void terminal.close());
-  const fed = feed(stream, terminal, recording);
   if (recording) terminal.output.on('data', (bytes: Buffer) => recording.output(bytes));
+  await Promise.all([feed(stream, terminal, recording), tell(stream, terminal)]);
+}
+
+async function tell(stream: MuxStream, terminal: Terminal): Promise<void> {
   await send(stream, 'stdout', terminal.output);
   const end = await terminal.ended;
   await sendExit(stream, { exit_code: end.exitCode, signal: end.signal });
   stream.end();
-  await fed;
 }
 
 async function feed(stream: MuxStream, terminal: Terminal, recording: Recording | undefined): Promise<void> {
