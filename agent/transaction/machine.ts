@@ -124,13 +124,13 @@ export interface TransactionMachine {
   hasProgram(name: string): Promise<boolean>;
   run(command: UnitCommand, place: CommandPlace, options: RunOptions): Promise<CommandRecord>;
   /** A network namespace with the host's interface names and addresses, joined to a peer that answers as the controller does. */
-  openScratch(workspace: Workspace, options: ScratchOptions): Promise<Scratch>;
+  openScratch(workspace: Pick<Workspace, 'id'>, options: ScratchOptions): Promise<Scratch>;
 }
 
 export interface RunOptions {
   signal: AbortSignal;
-  /** For `candidate` and `scratch`. */
-  workspace?: Workspace;
+  /** For `candidate` and `scratch`. One that was never begun has nothing staged: its view is the machine as it is. */
+  workspace?: Pick<Workspace, 'id'>;
   scratch?: Scratch;
 }
 
