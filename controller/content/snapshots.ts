@@ -11,7 +11,7 @@ import type { TaskRow } from '../store/tasks.ts';
 import { auditEntry } from './audit-entry.ts';
 import type { Blobs } from './blobs.ts';
 import { diffViews } from './diff-views.ts';
-import { notePulled } from './snapshot-drift.ts';
+import { notePulled } from './drift.ts';
 import { uploadHolder } from './uploads.ts';
 
 export interface SnapshotsParts {
@@ -44,7 +44,7 @@ export class Snapshots {
     const now = this.#parts.clock.now();
     return this.#parts.store.transaction(async (tables) => {
       const newest = await tables.snapshots.newest(task.deviceId);
-      await notePulled(tables, task.deviceId, report, now);
+      await notePulled(tables, task, report, now);
       if (!isComplete(report)) return { version: null, changed: false };
       if (newest?.viewSha256 === report.view_sha256) {
         await tables.snapshots.seen(task.deviceId, newest.version, now);

@@ -9,6 +9,7 @@ import type { Changes } from './changes.ts';
 import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
 import { letThrough } from './rollout-gate.ts';
 import { type LogReport, sortReports, type SortedReports } from './sort-reports.ts';
+import { applySyncEnds } from './sync-ends.ts';
 
 export interface Delivery {
   link: OnlineLink;
@@ -146,9 +147,9 @@ async function applyEnds(
   const unmoved = new Map(endings);
   for (const move of moves) unmoved.delete(taskKey(move));
   const candidates = [...unmoved.values(), ...repeated];
-  if (candidates.length === 0) return;
-
-  const rows = new Map((await tables.tasks.getMany(candidates)).map((task) => [taskKey(task), task]));
+  const ended = candidates.length > 0 ? await tables.tasks.getMany(candidates) : [];
+  const rows = new Map(ended.map((task) => [taskKey(task), task]));
+  changes.events.push(...(await applySyncEnds(tables, { moves, late: [...rows.values()], results }, now)));
   const late = candidates.filter((one) => {
     const task = rows.get(taskKey(one));
     return task !== undefined && isFinal(task.status) && task.status !== one.outcome;

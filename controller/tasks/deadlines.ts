@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { noteSyncsLost } from '../content/sync-results.ts';
 import type { OnlineDevices } from '../devices/online.ts';
 import type { Store } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
@@ -43,7 +44,10 @@ export class Deadlines {
         const activated = await tables.tasks.activate(now, limit);
         const expired = await tables.tasks.expire(now, limit, held);
         const timedOut = await tables.tasks.timeOut(now, limit);
-        await this.#tell([...activated, ...expired, ...timedOut], now).write(tables);
+        const changes = this.#tell([...activated, ...expired, ...timedOut], now);
+        const lost = timedOut.filter(({ type }) => type === 'SYNC');
+        if (lost.length > 0) changes.events.push(...(await noteSyncsLost(tables, lost, now)));
+        await changes.write(tables);
         return { activated, expired, timedOut };
       });
       this.#askToStop(pass.timedOut);
