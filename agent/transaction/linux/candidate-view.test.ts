@@ -41,6 +41,9 @@ const program = `
   }
   console.log(JSON.stringify(records));`;
 
+/** With the rights that a service has there, not with all of this machine's. */
+const asService = ['systemd-run', '--quiet', '--pipe', '--wait', '--collect'];
+
 describe.skipIf(notTested('the candidate view', applianceUnavailable()))('a candidate view', () => {
   let appliance: Appliance;
   beforeAll(async () => {
@@ -60,7 +63,14 @@ describe.skipIf(notTested('the candidate view', applianceUnavailable()))('a cand
   const inView = async (
     ...steps: { stage?: Staged[]; argv: string[] }[]
   ): Promise<{ exitCode: number; output: string; error?: string }[]> => {
-    const argv = [process.execPath, '--input-type=module-typescript', '-e', program, JSON.stringify(steps)];
+    const argv = [
+      ...asService,
+      process.execPath,
+      '--input-type=module-typescript',
+      '-e',
+      program,
+      JSON.stringify(steps),
+    ];
     return JSON.parse(await appliance.must(...argv)) as { exitCode: number; output: string }[];
   };
 

@@ -65,6 +65,9 @@ const stayingProgram = `
 
 const load = ['nft', '-f', '/etc/nftables.conf'];
 
+/** With the rights that a service has there, not with all of this machine's. */
+const asService = ['systemd-run', '--quiet', '--pipe', '--wait', '--collect'];
+
 describe.skipIf(notTested('the scratch namespace', applianceUnavailable()))('a scratch', () => {
   let appliance: Appliance;
   beforeAll(async () => {
@@ -87,7 +90,14 @@ describe.skipIf(notTested('the scratch namespace', applianceUnavailable()))('a s
       controller: options.controller ?? { host: '198.51.100.7', port: 8443 },
       commands: options.commands ?? [load],
     };
-    const argv = [process.execPath, '--input-type=module-typescript', '-e', program, JSON.stringify(request)];
+    const argv = [
+      ...asService,
+      process.execPath,
+      '--input-type=module-typescript',
+      '-e',
+      program,
+      JSON.stringify(request),
+    ];
     return JSON.parse(await appliance.must(...argv)) as Outcome;
   };
 
