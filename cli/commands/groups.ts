@@ -81,6 +81,11 @@ export const groups: Group[] = [
     load: async () => (await import('./proxy.ts')).addProxy,
   },
   {
+    name: 'web',
+    summary: 'The web interface of a device under a local address',
+    load: async () => (await import('./web.ts')).addWeb,
+  },
+  {
     name: 'ssh-config',
     summary: 'Print what makes plain ssh, scp and rsync reach DEVICE.muster',
     load: async () => (await import('./ssh-config.ts')).addSshConfig,
