@@ -11,10 +11,11 @@ import {
   TaskQuery,
   taskSortFields,
 } from '../../shared/api/tasks.ts';
-import { hashSecret } from '../../shared/node/keys.ts';
 import { isFinal } from '../../shared/task-state.ts';
 import type { PageOf } from '../store/access.ts';
 import type { TaskRow } from '../store/tasks.ts';
+import { requirePlain } from '../tasks/task-parameters.ts';
+import { idempotencyOf } from './idempotency.ts';
 import type { BodyTexts } from './json-body.ts';
 import { listPage, pagingOf, parseSort, pastFilter } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
@@ -139,6 +140,7 @@ const submit = (bodyTexts: BodyTexts) =>
     ],
     handle: async (call) => {
       const { parts, actor, principal, body, reply } = call;
+      requirePlain(body.type);
       const idempotency = idempotencyOf(call, bodyTexts);
       const { answer, replayed } = await parts.core.submit({
         actor,
@@ -151,21 +153,6 @@ const submit = (bodyTexts: BodyTexts) =>
       return answer;
     },
   });
-
-/** What identifies a repetition: the caller's key, and a digest of the whole request so that a key is not used for two things. */
-function idempotencyOf({ request, principal }: Call, bodyTexts: BodyTexts) {
-  const key = request.headers['idempotency-key'];
-  if (key === undefined) return undefined;
-  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
-    throw new AppError(
-      'bad_request',
-      'The header Idempotency-Key is not valid: expected 1 to 255 printable characters without spaces',
-    );
-  }
-  const text = bodyTexts.get(request) ?? '';
-  const requestDigest = hashSecret(`${request.method} ${request.url}\n${text}`);
-  return { accountId: principal.account.id, key, requestDigest, status: 200 };
-}
 
 async function ownTask({ parts, principal, params }: Call<z.output<typeof TaskPath>>): Promise<TaskRow> {
   const task = await parts.store.tasks.get(principal.organization.id, params.task);

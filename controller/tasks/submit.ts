@@ -27,6 +27,13 @@ export interface Submission {
     /** HTTP status to keep beside the answer. */
     status: number;
   };
+  /**
+   * Parameters by device id, for tasks that are not the same everywhere; the payload of the request is what the run shows. A device
+   * without parameters is left out, for the reason under its id.
+   */
+  perDevice?: { parameters: ReadonlyMap<string, string>; skipped: ReadonlyMap<string, string> };
+  /** Answered, and kept, beside what every run answers. */
+  more?: Record<string, unknown>;
   /** Written in the transaction that creates the tasks. */
   alongside?: (tables: StoreTables, answer: RunAnswer) => Promise<void>;
 }
@@ -67,7 +74,10 @@ export async function create(
     if (earlier) return answered({ answer: earlier, replayed: true });
     const scheduledAt = scheduledFor(request.scheduled_at, now);
     const devices = await candidates(tables.devices, organization.id, request.targets);
-    const resolved = resolveTargets(request.targets, devices, request.type);
+    const resolved = withParameters(
+      resolveTargets(request.targets, devices, request.type),
+      submission.perDevice,
+    );
     plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
   } catch (error) {
     if (error instanceof AppError) return { kind: 'refused', error };
@@ -93,6 +103,23 @@ const answered = (submitted: Submitted): Outcome => ({
   deviceIds: [],
   isScheduled: false,
 });
+
+/** Whatever was not there, or not able, when the parameters were made is left out. */
+function withParameters(
+  { devices, skipped }: ResolvedTargets,
+  perDevice: Submission['perDevice'],
+): ResolvedTargets {
+  if (perDevice === undefined) return { devices, skipped };
+  const { parameters, skipped: reasons } = perDevice;
+  const [ready, others] = [true, false].map((wanted) =>
+    devices.filter(({ id }) => parameters.has(id) === wanted),
+  ) as [typeof devices, typeof devices];
+  const left = others.map(({ id, name }) => ({
+    device_name: name,
+    reason: reasons.get(id) ?? 'it was not among these devices a moment before',
+  }));
+  return { devices: ready, skipped: [...skipped, ...left] };
+}
 
 /** Undefined time and times just past mean now. */
 function scheduledFor(text: string | undefined, now: Instant): Instant | null {
@@ -133,7 +160,7 @@ interface RunPlan {
 
 function planRun(
   { random }: SubmitParts,
-  { actor, organization, request, trigger }: Submission,
+  { actor, organization, request, trigger, perDevice, more }: Submission,
   what: { parameters: string; resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
 ): RunPlan {
   const { parameters, resolved, now, scheduledAt } = what;
@@ -162,7 +189,7 @@ function planRun(
       type: request.type,
       status: scheduledAt === null ? 'PENDING' : 'SCHEDULED',
       lane: traits.lane,
-      parameters,
+      parameters: perDevice?.parameters.get(deviceId) ?? parameters,
       force: request.force,
       createdBy: actor.name,
       createdAt: now,
@@ -187,6 +214,7 @@ function planRun(
       expires_at: task.expiresAt === null ? null : iso(task.expiresAt),
     })),
     skipped: resolved.skipped,
+    ...more,
   };
   return { run, tasks, answer };
 }

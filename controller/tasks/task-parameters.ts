@@ -34,6 +34,25 @@ export function readParameters(
   return text;
 }
 
+/** Refuses (422) a plain run of a type whose parameters are computed by a part of the controller, and names the way to go. */
+export function requirePlain(type: TaskType): void {
+  const madeBy = taskContracts[type]?.madeBy;
+  if (madeBy === undefined) return;
+  const path = `/api/v1/organizations/{organization}/${routeOf[madeBy]}`;
+  throw new AppError(
+    'task_type_not_supported',
+    `${type} is not run by itself, because its parameters are computed for each device: use POST ${path}`,
+    { detail: { path } },
+  );
+}
+
+const routeOf = {
+  sync: 'sync',
+  pull: 'pull',
+  backup: 'backups',
+  connect: 'devices/{device}/connect',
+} as const;
+
 function jsonOf(text: string): unknown {
   if (text.trim() === '') return {};
   try {
