@@ -18,7 +18,8 @@ const program = `
   import { stageAbsence, stageFile } from '${join(projectRoot, 'agent/transaction/linux/workspace-staged.ts')}';
   import { WorkspaceLayout } from '${join(projectRoot, 'agent/transaction/linux/workspace-layout.ts')}';
   import { createProcesses } from '${join(projectRoot, 'agent/system/processes.ts')}';
-  import { mkdtempSync } from 'node:fs';
+  import { mkdtempSync, rmSync } from 'node:fs';
+  import { join } from 'node:path';
 
   const steps = JSON.parse(process.argv[1]);
   const folder = mkdtempSync('/var/lib/transactions-');
@@ -27,7 +28,8 @@ const program = `
   const run = createCommands({ processes: createProcesses(), folder });
   const signal = new AbortController().signal;
   const records = [];
-  for (const { stage = [], argv } of steps) {
+  for (const { stage = [], argv, forgotten } of steps) {
+    if (forgotten) rmSync(join(layout.path, 'candidate', 'view'), { recursive: true });
     for (const { path, text, mode = '0644', owner = 'root' } of stage) {
       if (text === undefined) await stageAbsence(layout, path);
       else await stageFile(layout, { path, mode, owner, group: owner }, [Buffer.from(text)]);
@@ -61,7 +63,7 @@ describe.skipIf(notTested('the candidate view', applianceUnavailable()))('a cand
   afterAll(() => appliance[Symbol.asyncDispose]());
 
   const inView = async (
-    ...steps: { stage?: Staged[]; argv: string[] }[]
+    ...steps: { stage?: Staged[]; argv: string[]; forgotten?: boolean }[]
   ): Promise<{ exitCode: number; output: string; error?: string }[]> => {
     const argv = [
       ...asService,
@@ -158,17 +160,19 @@ describe.skipIf(notTested('the candidate view', applianceUnavailable()))('a cand
     expect(second?.output).toBe('on it\nnewstaged');
   });
 
-  test('follows what is staged later', async () => {
+  test('follows what is staged later, and is made anew when it was cleared away', async () => {
     const argv = ['cat', '/etc/app/main.conf'];
     const records = await inView(
       { argv },
       { stage: [{ path: '/etc/app/main.conf', text: 'first' }], argv },
       { stage: [{ path: '/etc/app/main.conf', text: 'second' }], argv },
+      { forgotten: true, argv },
       { stage: [{ path: '/etc/app/main.conf' }], argv },
     );
     expect(records.map(({ output }) => output)).toEqual([
       'old',
       'first',
+      'second',
       'second',
       'cat: /etc/app/main.conf: No such file or directory\n',
     ]);

@@ -11,12 +11,14 @@ const program = join(import.meta.dirname, 'candidate-view.sh');
 /** How candidate-view.sh ends, and what it says first, when there is no view. */
 export const noView = { exitCode: 125, complaint: 'candidate view: ' } as const;
 
+const maxRemembered = 8;
+
 /**
  * Views in which the staged files of a transaction lie at their real paths, read-only, with the mode and owner they will
  * have, and those staged as absent are gone. The machine itself is not touched.
  */
 export class CandidateViews {
-  /** What each view was made from, for one transaction at a time: a command comes after the files that it is to see. */
+  /** What each view was made from; the newest few, for one made anew would be taken from under whatever still runs in it. */
   readonly #made = new Map<string, string>();
   #making: Promise<unknown> = Promise.resolve();
 
@@ -34,8 +36,11 @@ export class CandidateViews {
     const folders = await planView(files, await readFile('/proc/self/mountinfo', 'utf8'));
     const plan = folders.map(planText).join('');
     const stamp = createHash('sha256').update(JSON.stringify(files)).update(plan).digest('hex');
-    if (this.#made.get(folder) === stamp) return;
-    this.#made.clear();
+    const isThere = await stat(join(folder, 'plan')).catch(() => undefined); // old transactions are cleared away
+    if (isThere && this.#made.get(folder) === stamp) return;
+    this.#made.delete(folder);
+    const [oldest] = this.#made.keys();
+    if (oldest !== undefined && this.#made.size >= maxRemembered) this.#made.delete(oldest);
     await rm(folder, { recursive: true, force: true });
     for (const place of ['hidden', 'sys']) await mkdir(join(folder, place), { recursive: true, mode: 0o700 });
     for (const [index, covered] of folders.entries()) {

@@ -75,5 +75,7 @@ export class LinuxScratch implements Scratch {
 }
 
 /** A scratch namespace for this transaction. */
-export const openScratch = (workspace: Workspace, options: ScratchOptions): Promise<LinuxScratch> =>
-  LinuxScratch.open(`scratch of ${workspace.id}`, options);
+export const openScratch = (
+  workspace: Pick<Workspace, 'id'>,
+  options: ScratchOptions,
+): Promise<LinuxScratch> => LinuxScratch.open(`scratch of ${workspace.id}`, options);
