@@ -1,0 +1,136 @@
+import { createHash, createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { createLinuxTransactionMachine } from '../../agent/transaction/linux/machine.ts';
+import { createCommands } from '../../agent/transaction/linux/commands.ts';
+import { openScratch } from '../../agent/transaction/linux/scratch.ts';
+import { createProcesses } from '../../agent/system/processes.ts';
+import { loadProfiles } from '../../agent/transaction/profiles.ts';
+import { runTransaction } from '../../agent/transaction/transaction.ts';
+import type { TransactionContext, TransactionParts } from '../../agent/transaction/transaction-parts.ts';
+import { TaskError } from '../../shared/errors.ts';
+import { matchesGlob } from '../../shared/glob.ts';
+import { Manifest } from '../../shared/manifest.ts';
+import { systemClock } from '../../shared/node/system-clock.ts';
+import { Sync } from '../../shared/task-types/sync.ts';
+
+/**
+ * One transaction with the shipped profile on the machine it runs on: `node sync-driver.ts PLAN`, a JSON file. Blobs are local, and the
+ * controller is whoever says `here` to a new connection. Prints the outcome as one line of JSON.
+ */
+export interface SyncPlan {
+  id: string;
+  generation: number;
+  controller: { host: string; port: number };
+  files: Record<string, string>;
+  confirmSeconds?: number;
+}
+
+const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as SyncPlan;
+const shipped = loadProfiles().get('debian');
+if (!shipped) throw new Error('there is no profile for Debian');
+const profile = { ...shipped, confirm_s: 30, probe: { every_s: 0.2, need: 2, over_s: 0.5 } };
+
+const blobs = new Map<string, Buffer>();
+const keep = (text: string): string => {
+  const bytes = Buffer.from(text);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  blobs.set(digest, bytes);
+  return digest;
+};
+
+const files = Object.entries(plan.files).map(([path, text]) => {
+  for (const unit of profile.units) {
+    const managed = unit.paths.find(({ glob }) => matchesGlob(glob, path));
+    if (!managed) continue;
+    const { owner, group, mode } = managed;
+    const size = Buffer.byteLength(text);
+    return { path, unit: unit.name, mode, owner, group, blob: keep(text), size, encoding: 'plain' };
+  }
+  throw new Error(`${path} is managed by no unit`);
+});
+const manifest = JSON.stringify(
+  Manifest.parse({
+    format: 1,
+    device: 'lab',
+    generation: plan.generation,
+    profile: { id: profile.id, rev: profile.rev },
+    files,
+    absent: [],
+  }),
+);
+
+const folder = '/var/lib/muster-lab/transactions';
+const processes = createProcesses();
+const parts: TransactionParts = {
+  device: { id: 'lab' },
+  profile,
+  machine: createLinuxTransactionMachine({ folder, run: createCommands({ processes, folder }), openScratch }),
+  transfers: {
+    async *download({ sha256 }) {
+      const blob = blobs.get(sha256);
+      if (!blob) throw new TaskError('rejected_fetch', `there is no blob ${sha256}`);
+      yield blob;
+    },
+    secrets: () => Promise.reject(new Error('there are no secrets')),
+  },
+  probe: { address: plan.controller, attempt: (_, timeoutMs) => probe(timeoutMs) },
+  keys: {
+    stateDigest: (text) => createHmac('sha256', 'lab').update(text).digest('hex'),
+    secretToken: (value) => createHmac('sha256', 'lab').update(value).digest('hex').slice(0, 8),
+    decrypt: (ciphertext) => ciphertext,
+  },
+  ownPaths: ['/var/lib/muster-lab'],
+};
+
+function probe(timeoutMs: number) {
+  const started = performance.now();
+  return new Promise<Awaited<ReturnType<TransactionParts['probe']['attempt']>>>((resolve) => {
+    const socket = connect({ ...plan.controller, timeout: Math.min(timeoutMs, 1000) });
+    const end = (ok: boolean, error?: string): void => {
+      socket.destroy();
+      const told = error === undefined ? {} : { error };
+      resolve({
+        at: Date.now(),
+        ok,
+        phase: ok ? 'done' : 'tcp',
+        duration_ms: performance.now() - started,
+        ...told,
+      });
+    };
+    socket.once('data', (data) => end(data.toString() === 'here', 'another answer'));
+    socket.once('timeout', () => end(false, 'no answer'));
+    socket.once('error', ({ message }) => end(false, message));
+    socket.once('close', () => end(false, 'closed'));
+  });
+}
+
+const lines: string[] = [];
+const context: TransactionContext = {
+  code: 'aB3dE6gH',
+  clock: systemClock,
+  signal: new AbortController().signal,
+  output: (_, text) => void lines.push(text),
+  progress: () => {},
+};
+const parameters = Sync.parameters.parse({
+  generation: plan.generation,
+  manifest: keep(manifest),
+  manifest_bytes: Buffer.byteLength(manifest),
+  on_drift: 'overwrite',
+  ...(plan.confirmSeconds === undefined ? {} : { confirm_seconds: plan.confirmSeconds }),
+});
+
+async function outcome(): Promise<unknown> {
+  try {
+    const result = await runTransaction(plan.id, parameters, { parts, context });
+    return { outcome: result.outcome, code: 'ok', message: '', result };
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    const { code, message, result } = error;
+    return { outcome: result?.['outcome'] ?? 'none', code, message, result };
+  }
+}
+
+process.stdout.write(`${JSON.stringify({ ...((await outcome()) as object), log: lines })}\n`);
+process.exit();
