@@ -48,8 +48,7 @@ now() {
 # Sets `left` (milliseconds until the deadline); no time is left after a reboot.
 time_left() {
   now
-  left=0
-  deadline=0 armed_boot=none
+  left=0 deadline=0 armed_boot=none
   if [ -f "$dir/deadline" ]; then read -r deadline armed_boot <"$dir/deadline"; fi
   if [ "$armed_boot" = "$boot" ] && [ "$deadline" -gt "$up" ]; then left=$((deadline - up)); fi
 }
@@ -93,15 +92,8 @@ last_state() {
   done
 }
 
-is_over() {
-  case $state in CONFIRMED | ROLLED_BACK | ROLLBACK_FAILED | REJECTED) return 0 ;; esac
-  return 1
-}
-
-is_armed() {
-  case $state in ARMED | APPLYING | APPLIED | PROBING) return 0 ;; esac
-  return 1
-}
+is_over() { case $state in CONFIRMED | ROLLED_BACK | ROLLBACK_FAILED | REJECTED) ;; *) return 1 ;; esac }
+is_armed() { case $state in ARMED | APPLYING | APPLIED | PROBING) ;; *) return 1 ;; esac }
 
 append() { # LINE
   before=
@@ -144,14 +136,9 @@ still_allowed() {
 # --- files ------------------------------------------------------------------------------------------------------------
 
 # Sets `parent` to the folder that PATH is in.
-parent_of() { # PATH
-  parent=${1%/*}
-  parent=${parent:-/}
-}
+parent_of() { parent=${1%/*}; parent=${parent:-/}; } # PATH
 
-exists() { # PATH
-  [ -e "$1" ] || [ -L "$1" ]
-}
+exists() { [ -e "$1" ] || [ -L "$1" ]; } # PATH
 
 # What the snapshot says of a file: its content, mode and owner.
 is_as_before() { # PATH
@@ -173,9 +160,9 @@ draft() { # DRAFT
 sync_later() {
   if [ "$parent" = "$unsynced" ]; then return; fi
   sync_now
-  ended=$?
+  set -- $?
   unsynced=$parent
-  return "$ended"
+  return "$1"
 }
 
 sync_now() {
@@ -212,14 +199,8 @@ each_in_snapshot() { # WHAT
   sync_now 2>/dev/null || wrong="$wrong $folder"
 }
 
-back_file() {
-  sweep_draft
-  restore_file 2>/dev/null
-}
-back_absent() {
-  sweep_draft
-  restore_absent 2>/dev/null
-}
+back_file() { sweep_draft && restore_file 2>/dev/null; }
+back_absent() { sweep_draft && restore_absent 2>/dev/null; }
 back_folder() { folders="$path$nl$folders"; }
 
 check_file() { is_as_before "$path"; }
@@ -228,7 +209,7 @@ check_folder() { :; }
 
 # What an installation that was cut off left beside the file.
 sweep_draft() {
-  if exists "$parent/.muster-$id.$number.new"; then rm -f -- "$parent/.muster-$id.$number.new"; fi
+  ! exists "$parent/.muster-$id.$number.new" || rm -f -- "$parent/.muster-$id.$number.new" 2>/dev/null || :
 }
 
 # Folders that the transaction made, the inner ones first; one that somebody else uses by now stays.
@@ -370,14 +351,8 @@ case $what in
     begin
     if is_armed || [ "$state" = ROLLING_BACK ]; then undo 'not confirmed before the deadline'; fi
     ;;
-  confirm)
-    begin
-    confirm
-    ;;
-  roll-back)
-    begin
-    undo "${3:-}"
-    ;;
+  confirm) begin; confirm ;;
+  roll-back) begin; undo "${3:-}" ;;
   arm)
     begin
     time_left
@@ -419,10 +394,6 @@ case $what in
     done
     exit "$ended"
     ;;
-  status)
-    [ -f "$dir/journal" ] || fail 64 "$dir is not a transaction"
-    last_state
-    printf '%s\n' "$state"
-    ;;
+  status) begin; printf '%s\n' "$state" ;;
   *) fail 64 "unknown command '$what'" ;;
 esac

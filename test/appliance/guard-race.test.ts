@@ -11,11 +11,13 @@ import { projectRoot } from '../harness/source-files.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const races = 1000;
-const lanes = 6;
+const lanes = 4;
 /** From one race's start to its deadline, so that both sides are up and waiting. */
-const leadMs = 200;
-/** What a confirmation needs from its start to its decision, about. */
-const startMs = 15;
+const leadMs = 300;
+/** A confirmation starts around the moment at which either side has won so far: this much earlier or later, each time. */
+const spreadMs = 10;
+/** How far that moment moves with each race, towards the side that lost. */
+const stepMs = 2;
 const time = new Uptime();
 
 /** A transaction in PROBING with one changed file, as `arm` and `install` leave it. */
@@ -49,10 +51,10 @@ interface Race {
   wrong: unknown;
 }
 
-async function race(folder: string, number: number): Promise<Race> {
-  const { layout, file } = await probing(folder, `race-${number}`);
-  const offsetMs = (number % 21) - 10;
-  const wait = ((leadMs + offsetMs - startMs) / 1000).toFixed(3);
+async function race(folder: string, number: number, confirmAfterMs: number): Promise<Race> {
+  const { layout, file } = await probing(join(folder, `${number}`), 'race');
+  const offsetMs = (number % (2 * spreadMs + 1)) - spreadMs;
+  const wait = (Math.max(0, confirmAfterMs + offsetMs) / 1000).toFixed(3);
   const confirm = 'sleep "$1"; exec /bin/sh "$2" confirm "$3"';
   const [expired, confirmed] = await Promise.all([
     exitCodeOf(['/bin/sh', layout.guard, 'expire', layout.path]),
@@ -73,8 +75,13 @@ test(`${races} confirmations at the deadline: each time one side wins, and the f
   using folder = temporaryFolder('race');
   const ended: Race[] = [];
   let next = 0;
+  let confirmAfterMs = leadMs - 15;
   const lane = async (): Promise<void> => {
-    while (next < races) ended.push(await race(folder.path, next++));
+    while (next < races) {
+      const one = await race(folder.path, next++, confirmAfterMs);
+      ended.push(one);
+      confirmAfterMs += one.winner === 'CONFIRMED' ? stepMs : -stepMs;
+    }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 

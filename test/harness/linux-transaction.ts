@@ -9,11 +9,11 @@ import {
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createProcesses } from '../../agent/system/processes.ts';
 import { createLinuxTransactionMachine } from '../../agent/transaction/linux/machine.ts';
 import type { ConfirmedState, TransactionMachine, Workspace } from '../../agent/transaction/machine.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-const notHere = () => Promise.reject(new Error('no commands in this test'));
 const gids = () => String(process.getgid?.() ?? 0);
 
 /** A folder with a real transaction machine in it, and a folder of files that stand for /etc. */
@@ -28,8 +28,7 @@ export class TransactionUnderTest implements Disposable {
     mkdirSync(this.etc(), { recursive: true });
     this.machine = createLinuxTransactionMachine({
       folder: this.transactions(),
-      run: notHere,
-      openScratch: notHere,
+      processes: createProcesses(),
     });
   }
 

@@ -5,6 +5,8 @@ import { TaskError } from '../../../shared/errors.ts';
 import { isOver } from '../../../shared/transaction.ts';
 import type { ConfirmedState, TransactionMachine } from '../machine.ts';
 import { findInPath } from '../../system/program.ts';
+import type { Processes } from '../../system/system.ts';
+import { createCommands } from './commands.ts';
 import { fillFile } from './guard-arming.ts';
 import { placeGuard, runGuard } from './guard-program.ts';
 import { appendRecord, readJournal } from './journal.ts';
@@ -12,6 +14,7 @@ import { Uptime } from './machine-time.ts';
 import { forgetOldTransactions } from './machine-retention.ts';
 import { listManagedFiles, readManagedFile } from './managed-files.ts';
 import { realPath } from './real-path.ts';
+import { openScratch } from './scratch.ts';
 import { LinuxWorkspace } from './workspace.ts';
 import { isMissing, makeFolder, replaceDurably, syncFolder } from './workspace-durable.ts';
 import { WorkspaceLayout } from './workspace-layout.ts';
@@ -19,8 +22,7 @@ import { WorkspaceLayout } from './workspace-layout.ts';
 export interface LinuxTransactionOptions {
   /** All transactions of this device, as `<data>/transactions`. */
   folder: string;
-  run: TransactionMachine['run'];
-  openScratch: TransactionMachine['openScratch'];
+  processes: Processes;
 }
 
 const programPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -37,7 +39,7 @@ const Quarantined = z.array(z.string());
 
 /** The machine this process runs on. One process at a time works on the folder. */
 export function createLinuxTransactionMachine(options: LinuxTransactionOptions): TransactionMachine {
-  const { folder } = options;
+  const { folder, processes } = options;
   const time = new Uptime();
   const transactions = new Transactions(folder, time);
   return {
@@ -64,8 +66,8 @@ export function createLinuxTransactionMachine(options: LinuxTransactionOptions):
     },
     read: readManagedFile,
     realPath,
-    run: options.run,
-    openScratch: options.openScratch,
+    run: createCommands({ processes, folder }),
+    openScratch,
   };
 }
 

@@ -7,24 +7,23 @@ import type { WantedFile } from '../machine.ts';
 import { AccountNames } from './managed-files-owner.ts';
 import { draftOf, type SnapshotEntry } from './snapshot.ts';
 import { isFull, makeFolder } from './workspace-durable.ts';
+import type { Puts } from './workspace-puts.ts';
 
 export interface Installation {
   entry: SnapshotEntry;
   staged: WantedFile & { staged: string };
 }
 
-/** Makes the finished file beside its real path, brings it to the disk, and has `put` rename it. */
-export async function installFile(
-  id: string,
-  { entry, staged }: Installation,
-  put: (draft: string) => Promise<void>,
-): Promise<void> {
+/** Makes the finished file beside its real path, brings it to the disk, and has it renamed. */
+export async function installFile(id: string, { entry, staged }: Installation, puts: Puts): Promise<void> {
   await makeFolder(dirname(staged.path), 0o755);
   const draft = draftOf(id, entry);
   try {
-    await rm(draft, { force: true });
-    await write(draft, staged);
-    await put(draft);
+    await puts.write(async () => {
+      await rm(draft, { force: true });
+      await write(draft, staged);
+    });
+    await puts.put(draft, staged.path);
   } catch (error) {
     await rm(draft, { force: true });
     if (!isFull(error)) throw error;

@@ -11,6 +11,7 @@ import { readSnapshot, type SnapshotEntry, takeSnapshot } from './snapshot.ts';
 import { isMissing, makeFolder, replaceDurably } from './workspace-durable.ts';
 import { installFile } from './workspace-install.ts';
 import type { WorkspaceLayout } from './workspace-layout.ts';
+import { Puts } from './workspace-puts.ts';
 import { stageAbsence, type StagedFile, stagedFiles, stageFile } from './workspace-staged.ts';
 
 /**
@@ -22,6 +23,7 @@ export class LinuxWorkspace implements Workspace {
   readonly id: string;
   readonly layout: WorkspaceLayout;
   readonly #time: Uptime;
+  readonly #puts = new Puts((pairs) => this.#guarded(['put', ...pairs], pairs.at(-1) ?? ''));
   #staged: Map<string, StagedFile> | undefined;
   #snapshot: Map<string, SnapshotEntry> | undefined;
 
@@ -117,7 +119,7 @@ export class LinuxWorkspace implements Workspace {
     const staged = (await this.#stagedFiles()).get(path);
     if (!entry || entry.kind === 'folder') throw new Error(`${path} is not in the snapshot`);
     if (staged?.kind !== 'file') throw new Error(`${path} is not staged`);
-    await installFile(this.id, { entry, staged }, (draft) => this.#guarded(['put', draft, path], path));
+    await installFile(this.id, { entry, staged }, this.#puts);
   }
 
   async remove(path: string): Promise<void> {
