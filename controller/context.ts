@@ -13,6 +13,7 @@ import { loadIdentity } from './devices/identity.ts';
 import { serveLinks } from './link/server.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { serveSessions } from './tunnel/session-server.ts';
 import { version } from './version.ts';
 
 export const databaseFile = 'controller.db';
@@ -85,6 +86,7 @@ async function build(
     server: api.server,
     admission,
     openLink: (device, socket) => core.openLink(device, socket),
+    sessions: serveSessions({ sessions: core.sessions, admission }),
     clock: systemClock,
     log: log.child({ part: 'link' }),
   });

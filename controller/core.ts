@@ -20,6 +20,7 @@ import { failDeviceTasks } from './tasks/moves.ts';
 import { Retention } from './tasks/retention.ts';
 import { Submissions } from './tasks/submissions.ts';
 import type { Submission, Submitted } from './tasks/submit.ts';
+import { Sessions } from './tunnel/sessions.ts';
 
 export type { ControllerIdentity } from './devices/identity.ts';
 export { type ControllerSettings, defaultSettings } from './settings.ts';
@@ -55,6 +56,7 @@ export interface ControllerCore {
   readonly devices: DeviceRegistry;
   readonly tokens: Tokens;
   readonly events: EventStream;
+  readonly sessions: Sessions;
   /** Starts all loops; settles when aborted, and touches the store no more after that. */
   run(signal: AbortSignal): Promise<void>;
   /** Takes over a socket of an admitted device. */
@@ -78,6 +80,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     devices: built.devices,
     tokens: built.tokens,
     events: built.events,
+    sessions: built.sessions,
     async run(signal) {
       const unsubscribe = [
         bus.subscribe('cancel', ({ tasks }) => built.inbox.cancels(tasks)),
@@ -87,7 +90,14 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
       ];
       running = true;
       try {
-        const loops = [built.commits, built.dispatcher, built.links, built.retention, built.presence];
+        const loops = [
+          built.commits,
+          built.dispatcher,
+          built.links,
+          built.retention,
+          built.presence,
+          built.sessions,
+        ];
         await runTogether(
           loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
           signal,
@@ -173,6 +183,16 @@ function assemble(parts: ControllerParts) {
   const presence = new Presence({ devices: store.devices, online, clock, log });
   const cancellation = new Cancellation({ store, bus, clock });
   const submissions = new Submissions({ store, bus, clock, random });
+  const sessions = new Sessions({
+    store,
+    bus,
+    clock,
+    random,
+    log: log.child({ part: 'session' }),
+    submit: (submission) => submissions.submit(submission),
+    cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
+    maxSessions: settings.maxSessions,
+  });
   return {
     admission,
     cancellation,
@@ -185,6 +205,7 @@ function assemble(parts: ControllerParts) {
     online,
     presence,
     retention,
+    sessions,
     submissions,
     tokens,
   };

@@ -29,6 +29,8 @@ export interface ControllerSettings {
   eventRetentionMs: number;
   eventRetentionCount: number;
   idempotencyMs: number;
+  /** Remote sessions that wait or are open. */
+  maxSessions: number;
 }
 
 const days = 86_400_000;
@@ -52,4 +54,5 @@ export const defaultSettings: ControllerSettings = {
   eventRetentionMs: 7 * days,
   eventRetentionCount: 500_000,
   idempotencyMs: days,
+  maxSessions: 2_000,
 };

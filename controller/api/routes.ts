@@ -9,6 +9,7 @@ import { organizationRoutes } from './organization-routes.ts';
 import type { ApiConfig } from './parts.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './run-routes.ts';
+import { sessionRoutes } from './session-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { taskTypeRoutes } from './task-type-routes.ts';
@@ -30,6 +31,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...accountRoutes,
   ...organizationRoutes,
   ...taskTypeRoutes,
+  ...sessionRoutes,
   ...eventRoutes(streams),
   ...systemRoutes(metrics, config.metricsAccess, openApi),
 ];

@@ -27,6 +27,7 @@ beforeEach(async () => {
   stop = serveLinks({
     server,
     admission: controller.core.admission,
+    sessions: async () => {},
     openLink: (device, socket) => controller.core.openLink(device, socket),
     clock: controller.clock,
     log: silentLogger(),

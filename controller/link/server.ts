@@ -8,12 +8,20 @@ import { AppError } from '../../shared/errors.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { type LinkRefusalDetail, linkPath } from '../../shared/protocol/enrol.ts';
+import { sessionPath } from '../../shared/protocol/session.ts';
 import { maxFrameBytes } from '../../shared/protocol/version.ts';
 import type { Admission, AdmittedDevice } from '../devices/admission.ts';
 import { WsSocket } from './ws-socket.ts';
 
 export interface LinkServerParts {
   server: Server;
+  /** Takes the upgrades of remote sessions; throws what is refused at once. */
+  sessions: (upgrade: {
+    request: IncomingMessage;
+    socket: Duplex;
+    head: Buffer;
+    refuse: (error: unknown) => void;
+  }) => Promise<void>;
   admission: Pick<Admission, 'authenticate'>;
   openLink(device: AdmittedDevice, socket: FrameSocket): void;
   clock: Clock;
@@ -71,8 +79,15 @@ async function upgrade(
 ): Promise<void> {
   refuseWhenStopped();
   const path = request.url?.split('?')[0];
-  if (path !== linkPath)
-    throw new AppError('not_found', `There is no WebSocket at ${path ?? ''}, only at ${linkPath}`);
+  if (path === sessionPath) {
+    return parts.sessions({ request, socket, head, refuse: (error) => refuse(parts, socket, error) });
+  }
+  if (path !== linkPath) {
+    throw new AppError(
+      'not_found',
+      `Nothing can be upgraded at ${path ?? ''}, only ${linkPath} and ${sessionPath}`,
+    );
+  }
   if (
     request.headers.upgrade?.toLowerCase() !== 'websocket' ||
     request.headers['sec-websocket-key'] === undefined

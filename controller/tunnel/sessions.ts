@@ -12,6 +12,7 @@ import { lifeOf, type SessionRow } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
 import type { Cancellation } from '../tasks/cancel.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
+import { WakeUp } from '../tasks/wake-up.ts';
 import { type Arrival, Rendezvous } from './rendezvous.ts';
 import type { Spliced } from './splice.ts';
 
@@ -45,6 +46,7 @@ const closeWithinMs = 5_000;
 export class Sessions {
   readonly #parts: SessionsParts;
   readonly #meetings: Rendezvous;
+  readonly #wakeUp = new WakeUp();
   /** Writes that nobody waits for. */
   readonly #writing = new Set<Promise<void>>();
 
@@ -127,6 +129,7 @@ export class Sessions {
     if (row === undefined || row.deviceId !== device.id) throw unknownSession(session);
     this.#requireAlive(row);
     this.#meetings.arrive(session, 'device', this.#taking(row, 'device', arrival, null));
+    this.#wakeUp.call();
   }
 
   /** The operator's side asks to join, with the token of the answer that opened the session. */
@@ -137,6 +140,7 @@ export class Sessions {
     }
     this.#requireAlive(row);
     this.#meetings.arrive(session, 'operator', this.#taking(row, 'operator', arrival, address));
+    this.#wakeUp.call();
   }
 
   /** Ends a session at a person's wish: the device is asked, and cut off if it does not. Throws `not_found`, `conflict`. */
@@ -156,17 +160,13 @@ export class Sessions {
 
   /** Tells those who wait for a session that will not come. Ends every session when aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { bus, clock } = this.#parts;
-    let changed = false;
-    const unsubscribe = bus.subscribe('events', () => {
-      changed = true;
+    const unsubscribe = this.#parts.bus.subscribe('events', () => {
+      if (this.#meetings.size > 0) this.#wakeUp.call();
     });
     try {
-      for (let turn = 0; !signal.aborted; turn += 1) {
-        await clock.sleep(lookEveryMs / 20, signal).catch(() => undefined);
+      while (!signal.aborted) {
+        await this.#nap(signal);
         if (signal.aborted) break;
-        if (!changed && turn % 20 !== 0) continue;
-        changed = false;
         for (const session of this.#meetings.waiting()) await this.#look(session);
       }
     } finally {
@@ -174,6 +174,17 @@ export class Sessions {
       this.#meetings.endAll(new AppError('unavailable', 'The controller is stopping'));
       await Promise.all(this.#writing);
     }
+  }
+
+  /** Until something happened; while somebody waits no longer than `lookEveryMs`, because a wake-up may be lost. */
+  async #nap(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    if (this.#meetings.waiting().length > 0) {
+      const done = (): void => over.abort();
+      void this.#parts.clock.sleep(lookEveryMs, AbortSignal.any([signal, over.signal])).then(done, done);
+    }
+    await this.#wakeUp.wait(AbortSignal.any([signal, over.signal]));
+    over.abort();
   }
 
   async #look(session: string): Promise<void> {
