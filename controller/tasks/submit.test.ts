@@ -116,7 +116,7 @@ describe('a request', () => {
   test('of a type that this version does not know is refused', async () => {
     await using controller = await CoreUnderTest.start();
     await controller.device('fw-1');
-    expect((await refused(controller, { type: 'SYNC' })).code).toBe('task_type_not_supported');
+    expect((await refused(controller, { type: 'PLUGIN_INSTALL' })).code).toBe('task_type_not_supported');
   });
 
   test.each([
