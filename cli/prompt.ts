@@ -8,17 +8,19 @@ export async function confirm(terminal: Terminal, question: string): Promise<boo
   return await prompts.confirm({ message: question, default: false }, onTerminal(terminal));
 }
 
-/** Asks before something that cannot be undone. Where nobody can be asked it needs `--yes`. */
+/** Asks before something that nobody should do by mistake. Where nobody can be asked it needs `--yes`. */
 export async function confirmLasting(
   terminal: Terminal,
   { yes, action, question }: { yes: boolean; action: string; question: string },
 ): Promise<void> {
-  if (yes) return;
-  if (!isInteractive(terminal)) {
-    throw usageError(`${action} cannot be undone: without a terminal it needs --yes`);
-  }
-  if (await confirm(terminal, question)) return;
+  requireYes(terminal, { yes, action });
+  if (yes || (await confirm(terminal, question))) return;
   throw new CliError('failed', 'nothing was changed', { code: 'declined' });
+}
+
+/** For commands that work for a while before they ask: refuses at once where nobody could answer. */
+export function requireYes(terminal: Terminal, { yes, action }: { yes: boolean; action: string }): void {
+  if (!yes && !isInteractive(terminal)) throw usageError(`${action}: without a terminal it needs --yes`);
 }
 
 /** Asks for a secret that is not shown. Undefined when nobody is there, or nothing was typed. */

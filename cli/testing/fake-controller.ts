@@ -18,6 +18,11 @@ export interface Answer {
   headers?: Record<string, string>;
   /** Break the connection instead. */
   broken?: true;
+  /** Bytes instead of a body; `Range: bytes=N-` is honoured unless `wholeOnly`. */
+  bytes?: Uint8Array;
+  wholeOnly?: true;
+  /** Break the connection after so many bytes. */
+  cutAfter?: number;
 }
 
 type Handler = (request: SeenRequest) => Answer | Promise<Answer>;
@@ -140,6 +145,10 @@ export class FakeController implements AsyncDisposable {
       response.destroy();
       return;
     }
+    if (answer.bytes !== undefined) {
+      sendBytes(response, seen, { ...answer, bytes: answer.bytes });
+      return;
+    }
     response.writeHead(answer.status ?? 200, {
       'content-type': 'application/json',
       'x-request-id': 'request-1',
@@ -174,6 +183,24 @@ export class FakeController implements AsyncDisposable {
     }
     return refused(404, 'not_found', `${method} ${path} does not exist`);
   }
+}
+
+/** As the controller sends content: from where the range begins, with the length that is to come. */
+function sendBytes(
+  response: ServerResponse,
+  { headers }: SeenRequest,
+  { bytes, wholeOnly, cutAfter }: Answer & { bytes: Uint8Array },
+): void {
+  const asked = /^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1];
+  const from = asked === undefined || wholeOnly ? 0 : Number(asked);
+  const part = bytes.subarray(from);
+  response.writeHead(from > 0 ? 206 : 200, {
+    'content-type': 'application/octet-stream',
+    'content-length': part.length,
+    ...(from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}),
+  });
+  if (cutAfter === undefined) response.end(part);
+  else response.write(part.subarray(0, cutAfter), () => response.destroy());
 }
 
 export const refused = (status: number, code: string, error: string, detail?: unknown): Answer => ({

@@ -14,7 +14,7 @@ export function addBundleDelete(group: Command, open: Open): void {
       const { client, output, terminal } = await open();
       await confirmLasting(terminal, {
         yes: yes === true,
-        action: `deleting the bundle ${name}`,
+        action: `deleting the bundle ${name} cannot be undone`,
         question: `Delete the bundle ${name}? This cannot be undone`,
       });
       await client.bundles.remove(name);
