@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { TaskError } from '../../shared/errors.ts';
 import type { ManifestFile } from '../../shared/manifest.ts';
 import type { LiveState } from './drift-gate.ts';
 import { collect } from './live-files.ts';
@@ -19,7 +20,7 @@ const maxHeldBytes = 1_048_576;
 export class BlobSource {
   fetchedBytes = 0;
   /** What went wrong first with a blob itself. */
-  failure: unknown;
+  failure: TaskError | undefined;
   readonly #work: Around;
   readonly #here: Map<string, string>;
 
@@ -43,7 +44,7 @@ export class BlobSource {
     try {
       yield* this.#checked(parts.transfers.download(request, context.signal), file);
     } catch (error) {
-      this.failure ??= error;
+      if (error instanceof TaskError) this.failure ??= error;
       throw error;
     }
   }
