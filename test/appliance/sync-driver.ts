@@ -2,8 +2,6 @@ import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createLinuxTransactionMachine } from '../../agent/transaction/linux/machine.ts';
-import { createCommands } from '../../agent/transaction/linux/commands.ts';
-import { openScratch } from '../../agent/transaction/linux/scratch.ts';
 import { createProcesses } from '../../agent/system/processes.ts';
 import { loadProfiles } from '../../agent/transaction/profiles.ts';
 import { runTransaction } from '../../agent/transaction/transaction.ts';
@@ -61,11 +59,10 @@ const manifest = JSON.stringify(
 );
 
 const folder = '/var/lib/muster-lab/transactions';
-const processes = createProcesses();
 const parts: TransactionParts = {
   device: { id: 'lab' },
   profile,
-  machine: createLinuxTransactionMachine({ folder, run: createCommands({ processes, folder }), openScratch }),
+  machine: createLinuxTransactionMachine({ folder, processes: createProcesses() }),
   transfers: {
     async *download({ sha256 }) {
       const blob = blobs.get(sha256);
