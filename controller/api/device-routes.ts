@@ -1,16 +1,13 @@
 import { z } from 'zod';
-import { AppError } from '../../shared/errors.ts';
 import { ChangeLabels, Device, DeviceList, RenameDevice, ReplaceLabels } from '../../shared/api/devices.ts';
 import { DeviceQuery } from '../../shared/api/devices.ts';
 import type { DeviceRow } from '../store/devices.ts';
 import { findDevices } from './find-devices.ts';
 import { listPage } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
+import { DevicePath, ownDevice } from './own-device.ts';
 import { type Call, type Route, route } from './route.ts';
 import { showDevice } from './show-device.ts';
-
-const DevicePath = OrganizationPath.extend({ device: z.string().max(128).describe('name or uuid') });
-type DeviceCall<Body = unknown> = Call<z.output<typeof DevicePath>, unknown, Body>;
 
 const root = '/api/v1/organizations/:organization/devices';
 const tag = 'devices';
@@ -145,20 +142,3 @@ export const deviceRoutes: Route[] = [
 
 const show = ({ parts, principal }: Call, row: DeviceRow): Device =>
   showDevice(row, principal.organization, parts.core.devices.isOnline(row.id));
-
-/** By uuid before name: a name that looks like another device's uuid must not stand in for it. */
-async function ownDevice({ parts, principal, params }: DeviceCall): Promise<DeviceRow> {
-  const organizationId = principal.organization.id;
-  const { devices } = parts.store;
-  const byId = z.uuid().safeParse(params.device).success ? await devices.get(params.device) : undefined;
-  if (byId?.organizationId === organizationId) return byId;
-
-  const byName = await devices.byName(organizationId, params.device);
-  if (byName === undefined) {
-    throw new AppError(
-      'not_found',
-      `Device ${params.device} does not exist in organization ${principal.organization.name}`,
-    );
-  }
-  return byName;
-}
