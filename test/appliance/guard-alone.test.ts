@@ -188,6 +188,20 @@ describe.skipIf(noMounts)('when the disk fails after ARMED', () => {
     expect(Object.keys(device.look())).toEqual(['changed']);
   });
 
+  test('room that was set aside is given back when the transaction ends before ARMED', async () => {
+    using folder = temporaryFolder('room');
+    mkdirSync(join(folder.path, 'etc'));
+    using _disk = new SmallDisk(join(folder.path, 'etc'), 2 * 1_048_576);
+    const device = new TransactionUnderTest({ path: folder.path, [Symbol.dispose]: () => {} });
+    const path = device.write('changed', 'old');
+    const workspace = await device.machine.begin('first');
+    await workspace.snapshot([path]);
+    await expect(workspace.arm({ deadlineSeconds: 600, commands: [] })).rejects.toThrow(); // SNAPSHOTTED is missing
+    expect(Object.keys(device.look())).toEqual(['.muster-first.reserve', 'changed']);
+    await workspace.append('REJECTED', '');
+    expect(Object.keys(device.look())).toEqual(['changed']);
+  });
+
   test('read-only: the rollback fails at once and says so; when the disk can be written again, it succeeds', async () => {
     using folder = temporaryFolder('read-only');
     using disk = new SmallDisk(folder.path, 4 * 1_048_576);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TaskError } from '../../../shared/errors.ts';
 import { runTool } from '../../system/tool.ts';
@@ -70,13 +70,13 @@ export async function fillFile(path: string, bytes: number): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/** Gives back what `setRoomAside` took. */
-export async function giveRoomBack(paths: string[]): Promise<void> {
-  for (const path of paths) {
-    await rm(path, { force: true }).catch((error: unknown) => {
-      if (!isMissing(error)) throw error;
-    });
-  }
+/** Gives back what `setRoomAside` took, when the guard will not do it: nothing was ever armed. */
+export async function giveRoomBack(layout: WorkspaceLayout): Promise<void> {
+  const text = await readFile(layout.reserves, 'utf8').catch((error: unknown) => {
+    if (isMissing(error)) return '';
+    throw error;
+  });
+  for (const path of text.split('\n').filter(Boolean)) await rm(path, { force: true });
 }
 
 /** Starts what will act at the deadline, and says what it is: a timer of systemd, or a process that belongs to nobody. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TaskError } from '../../../shared/errors.ts';
 import { isUntouched, type JournalState } from '../../../shared/transaction.ts';
 import type { ConfirmedState, GoBack, JournalRecord, WantedFile, Workspace } from '../machine.ts';
-import { startGuard, stopGuard, setRoomAside, writeCommands } from './guard-arming.ts';
+import { giveRoomBack, setRoomAside, startGuard, stopGuard, writeCommands } from './guard-arming.ts';
 import { placeGuard, runGuard } from './guard-program.ts';
 import { appendRecord, oneLine, readJournal } from './journal.ts';
 import type { Uptime } from './machine-time.ts';
@@ -42,6 +42,7 @@ export class LinuxWorkspace implements Workspace {
         ...(await this.#time.now()),
         detail: oneLine(detail),
       });
+      if (state === 'REJECTED') await giveRoomBack(this.layout);
       return;
     }
     if (state !== 'APPLYING' && state !== 'APPLIED' && state !== 'PROBING') {
