@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defaultSlots } from '../shared/task-types/task-type.ts';
 import { Policy } from './runner/policy.ts';
 import { defaultOutboxBounds } from './store/log-bounds.ts';
+import { RemoteAccess } from './tunnel/remote-access.ts';
 import { version } from './version.ts';
 
 const slots = (fallback: number) => z.int().min(0).max(256).default(fallback);
@@ -10,6 +11,7 @@ const slots = (fallback: number) => z.int().min(0).max(256).default(fallback);
 export const AgentConfigFile = z.strictObject({
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   policy: Policy.prefault({}).describe('what this device accepts at all'),
+  remote_access: RemoteAccess.prefault({}).describe('what remote sessions may do on this device'),
   slots: z
     .strictObject({
       exclusive: z.int().min(0).max(1).default(defaultSlots.exclusive),

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { importPublicKey } from '../shared/node/keys.ts';
+import { openSessionSocket } from '../shared/node/session-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
 import { CommandError } from './command-error.ts';
@@ -8,11 +9,16 @@ import type { AgentParts } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { type Identity, readIdentity, readKeys } from './identity.ts';
+import { createConnectHandler } from './handlers/connect.ts';
+import { handlers } from './handlers/registry.ts';
 import { ControllerClock } from './link/controller-clock.ts';
+import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
+import { HttpTransfers } from './link/transfers.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { openDatabase } from './store/open-database.ts';
 import { createLinuxSystem } from './system/linux.ts';
+import { createStreams } from './system/streams/create-streams.ts';
 import type { System } from './system/system.ts';
 import { ownUser } from './system/user.ts';
 
@@ -61,14 +67,16 @@ export async function openContext(options: {
   reserve.take();
 
   const controllerClock = new ControllerClock(systemClock);
-  const dial = wsDial({
+  const asking = {
     url: identity.controller_url,
     controllerId: identity.controller_id,
     deviceId: identity.device_id,
     keys,
     controllerClock,
     random: systemRandom,
-  });
+  };
+  const dial = wsDial(asking);
+  const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const parts: AgentParts = {
     db,
     system: await composeSystem(options, identity),
@@ -80,6 +88,18 @@ export async function openContext(options: {
     config,
     ownUser: ownUser().name,
     controllerClock,
+    handlers: {
+      ...handlers,
+      CONNECT: createConnectHandler({
+        streams: createStreams(),
+        policy: config.remote_access,
+        dial: (session, signal) =>
+          openSessionSocket({ url: asking.url, session, token: () => deviceToken(asking), signal }),
+        upload: (request, signal) => transfers.upload(request, signal),
+        spool: folder.spool,
+        deviceName: identity.name,
+      }),
+    },
     makeRoom: () => reserve.giveUp(),
   };
   const owned = resources.move();

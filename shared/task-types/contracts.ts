@@ -1,4 +1,5 @@
 import { Backup } from './backup.ts';
+import { Connect } from './connect.ts';
 import { HealthCheck } from './health-check.ts';
 import { Ping } from './ping.ts';
 import { Pull } from './pull.ts';
@@ -20,4 +21,5 @@ export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
   SYNC: Sync,
   PULL: Pull,
   BACKUP: Backup,
+  CONNECT: Connect,
 };
