@@ -137,7 +137,10 @@ test('a dry run ends before the snapshot', async () => {
   const world = await device();
   const end = await world.run(world.orders.order({ files: everything(world) }, { dry_run: true }));
 
-  expect(end).toMatchObject({ kind: 'completed', result: { outcome: 'dry_run', changes_total: 3, on_disk: 'old' } });
+  expect(end).toMatchObject({
+    kind: 'completed',
+    result: { outcome: 'dry_run', changes_total: 3, on_disk: 'old' },
+  });
   expect(world.journal.at(-1)).toBe('REJECTED');
   expect(world.files[old]).toBe('old rules\n');
   expect(await world.machine.confirmed()).toBeUndefined();

@@ -18,7 +18,9 @@ export type SyncEnd =
 
 /** The handler of SYNC on a machine in memory, with a controller that is scripted. */
 export class TransactionUnderTest {
-  readonly clock = new DummyClock();
+  readonly clock: DummyClock;
+  /** What passes between any two things of this boot that a power cut could come between. */
+  steps: { pass: () => Promise<void> };
   readonly orders = new MemoryOrders();
   machine: MemoryMachine;
   context: DummyContext;
@@ -30,29 +32,42 @@ export class TransactionUnderTest {
   ownPaths = ['/etc/muster', '/var/lib/muster'];
   #boots = 1;
 
-  private constructor(machine: MemoryMachine, profile: DeviceProfile, clock: DummyClock) {
-    this.clock = clock;
-    this.machine = machine;
-    this.profile = profile;
-    this.context = dummyContext({ clock });
+  private constructor(made: {
+    machine: MemoryMachine;
+    profile: DeviceProfile;
+    clock: DummyClock;
+    steps: { pass: () => Promise<void> };
+  }) {
+    this.clock = made.clock;
+    this.machine = made.machine;
+    this.profile = made.profile;
+    this.steps = made.steps;
+    this.context = dummyContext({ clock: made.clock });
   }
 
   static async start(profile: DeviceProfile = memoryProfile): Promise<TransactionUnderTest> {
     const clock = new DummyClock();
-    const machine = await bootMemoryMachine({ profile, clock, bootId: 'boot-1' });
-    return new TransactionUnderTest(machine, profile, clock);
+    const steps: { pass: () => Promise<void> } = { pass: async () => {} };
+    const step = (): Promise<void> => steps.pass();
+    const machine = await bootMemoryMachine({ profile, clock, bootId: 'boot-1', step });
+    return new TransactionUnderTest({ machine, profile, clock, steps });
   }
 
   /** The power fails, and comes back. */
   async powerCut(): Promise<void> {
     this.#boots += 1;
     const { disk } = this.machine;
+    // What is under way on the machine gets no further.
+    this.steps.pass = () => new Promise(() => {});
+    this.steps = { pass: async () => {} };
+    const { steps } = this;
     disk.files.powerCut();
     this.machine = await bootMemoryMachine({
       profile: this.profile,
       clock: this.clock,
       bootId: `boot-${this.#boots}`,
       disk,
+      step: () => steps.pass(),
     });
   }
 

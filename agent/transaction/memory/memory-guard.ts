@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { TaskError } from '../../../shared/errors.ts';
 import type { JournalState } from '../../../shared/transaction.ts';
-import type { ConfirmedState } from '../machine.ts';
+import type { ConfirmedState, JournalRecord } from '../machine.ts';
 import type { MemoryDisk, StoredTransaction } from './memory-disk.ts';
 import type { MemoryFile } from './memory-files.ts';
 
@@ -15,6 +15,8 @@ export interface MemoryGuardParts {
   step: () => Promise<void>;
   /** A command of the way back on the host; says whether it succeeded. */
   runCommand: (argv: string[]) => boolean;
+  /** Told of every record of a journal. */
+  recorded: (transaction: string, record: JournalRecord) => void;
 }
 
 type Verdict = 'rolled_back' | 'rollback_failed' | 'confirmed';
@@ -32,13 +34,16 @@ export class MemoryGuard {
 
   /** Appends what is not guarded yet. */
   append(transaction: StoredTransaction, state: JournalState, detail: string): void {
-    const { clock, bootId, uptimeMs } = this.#parts;
-    transaction.journal.push({ state, at: clock.now(), bootId, uptimeMs: uptimeMs(), detail: oneLine(detail) });
+    const { clock, bootId, uptimeMs, recorded } = this.#parts;
+    const record = { state, at: clock.now(), bootId, uptimeMs: uptimeMs(), detail: oneLine(detail) };
+    transaction.journal.push(record);
+    recorded(transaction.id, record);
   }
 
   arm(transaction: StoredTransaction, detail: string): Promise<void> {
     return this.#locked(async () => {
-      if (stateOf(transaction) !== 'SNAPSHOTTED' || this.#leftMs(transaction) <= 0) throw tooLate('ARMED', transaction);
+      if (stateOf(transaction) !== 'SNAPSHOTTED' || this.#leftMs(transaction) <= 0)
+        throw tooLate('ARMED', transaction);
       this.append(transaction, 'ARMED', detail);
       this.#watch(transaction);
       await this.#parts.step();

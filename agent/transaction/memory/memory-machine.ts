@@ -14,7 +14,7 @@ import type {
 } from '../machine.ts';
 import { MemoryCommands } from './memory-commands.ts';
 import { MemoryDisk } from './memory-disk.ts';
-import { MemoryGuard, stateOf } from './memory-guard.ts';
+import { MemoryGuard, type MemoryGuardParts, stateOf } from './memory-guard.ts';
 import { MemoryServices } from './memory-services.ts';
 import { MemoryWorkspace } from './memory-workspace.ts';
 
@@ -26,6 +26,8 @@ export interface MemoryMachineParts {
   disk?: MemoryDisk;
   /** Passes between any two things that a power cut could come between; nothing by default. */
   step?: () => Promise<void>;
+  /** Told of every record of a journal. */
+  recorded?: MemoryGuardParts['recorded'];
 }
 
 /** One boot of a machine in memory, made by `bootMemoryMachine`; its disk is handed on to the next. */
@@ -42,6 +44,7 @@ export class MemoryMachine implements TransactionMachine {
 
   constructor(parts: MemoryMachineParts) {
     const { profile, clock, bootId, disk = new MemoryDisk(), step = async () => {} } = parts;
+    const { recorded = () => {} } = parts;
     this.disk = disk;
     this.currentBootId = bootId;
     this.#clock = clock;
@@ -55,6 +58,7 @@ export class MemoryMachine implements TransactionMachine {
       bootId,
       uptimeMs: () => this.uptimeMs(),
       step,
+      recorded,
       runCommand: (argv) => commands.onHost(argv).exitCode === 0,
     });
   }
@@ -69,7 +73,8 @@ export class MemoryMachine implements TransactionMachine {
 
   async begin(id: string): Promise<Workspace> {
     const pending = await this.pending();
-    if (pending) throw new TaskError('busy', `Transaction ${pending.id} is not over; ${id} has to wait for its end`);
+    if (pending)
+      throw new TaskError('busy', `Transaction ${pending.id} is not over; ${id} has to wait for its end`);
     if (this.disk.transactions.has(id)) {
       throw new TaskError('busy', `Transaction ${id} was made before and is over; expected a new one`);
     }

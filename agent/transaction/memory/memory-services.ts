@@ -24,6 +24,8 @@ type Texts = readonly (readonly [string, string])[];
 /** The services of a machine in memory: each works with the files it read last. */
 export class MemoryServices {
   readonly files: MemoryFiles;
+  /** Told whenever a service has read its files. */
+  changed: () => void = () => {};
   readonly #profile: DeviceProfile;
   /** What each unit's service read last. */
   readonly #loaded = new Map<string, string>();
@@ -34,11 +36,13 @@ export class MemoryServices {
 
   /** At boot: every service reads what is on the disk. */
   start(): void {
-    for (const unit of this.#profile.units) this.reload(unit.name);
+    for (const { name } of this.#profile.units) this.#loaded.set(name, this.filesOf(name));
+    this.changed();
   }
 
   reload(unit: string): void {
     this.#loaded.set(unit, this.filesOf(unit));
+    this.changed();
   }
 
   /** New connections to the controller fail. */

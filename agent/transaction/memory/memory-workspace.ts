@@ -55,7 +55,10 @@ export class MemoryWorkspace implements Workspace {
   ): Promise<{ sha256: string; size: number }> {
     const bytes = await collect(content);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
-    this.stored.staged.set(file.path, { file: { ...file, sha256 }, text: Buffer.from(bytes).toString('utf8') });
+    this.stored.staged.set(file.path, {
+      file: { ...file, sha256 },
+      text: Buffer.from(bytes).toString('utf8'),
+    });
     return { sha256, size: bytes.byteLength };
   }
 
