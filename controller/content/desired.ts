@@ -51,11 +51,15 @@ export interface DesiredInput {
   renderer: TemplateRenderer;
 }
 
-export const isTargeted = (targets: BundleTargets, device: { name: string; labels: Labels }): boolean => {
-  if (targets.all === true || (targets.devices?.includes(device.name) ?? false)) return true;
+/** Whether a device is one of the targets; ready to be asked for thousands. */
+export function targetMatcher(targets: BundleTargets): (device: { name: string; labels: Labels }) => boolean {
+  const names = new Set(targets.devices);
   const wanted = Object.entries(targets.labels ?? {});
-  return wanted.length > 0 && wanted.every(([key, value]) => device.labels[key] === value);
-};
+  return ({ name, labels }) =>
+    targets.all === true ||
+    names.has(name) ||
+    (wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value));
+}
 
 /** Renders and joins the bundles of a device. Everything that is wrong is told at once. */
 export function composeDesired(input: DesiredInput): Desired {
@@ -83,6 +87,9 @@ export function composeDesired(input: DesiredInput): Desired {
     return refused('not_renderable', message, { undefinedVariables, conflicts });
   }
   const desired = desiredOf(input, rendered, named);
+  const tooLarge = limitProblems(desired, input.profile);
+  if (tooLarge.length > 0)
+    return refused('not_renderable', `${device.name} cannot be configured: ${listed(tooLarge)}`);
   const needsRecipient = Object.keys(desired.secrets).length > 0 && recipientOf(device.facts) === undefined;
   if (needsRecipient) {
     const message = `${device.name} has told no encryption recipient, and its configuration has secrets: its agent has to be newer, or online once`;
@@ -184,6 +191,32 @@ function desiredOf(
     bundles: named,
   };
 }
+
+/** What the device would refuse only after it fetched everything. */
+function limitProblems(
+  { files, absent }: DesiredConfiguration,
+  profile: DeviceProfile | undefined,
+): string[] {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const problems =
+    bytes <= maxBytes ? [] : [`its files have ${bytes} bytes together, expected at most ${maxBytes}`];
+  if (files.length + absent.length > maxFiles) problems.push(`it has more than ${maxFiles} files`);
+  for (const { path, unit, size } of files) {
+    const most = profile && managedBy(profile, unit, path)?.managed.max_bytes;
+    if (most !== undefined && size > most)
+      problems.push(`${path} has ${size} bytes, expected at most ${most}`);
+  }
+  for (const unit of profile?.units ?? []) {
+    const count = files.filter((file) => file.unit === unit.name).length;
+    if (count > unit.max_files)
+      problems.push(`unit ${unit.name} has ${count} files, expected at most ${unit.max_files}`);
+  }
+  return problems;
+}
+
+/** Of one device: configuration, no bulk data. */
+const maxBytes = 67_108_864;
+const maxFiles = 10_000;
 
 function manifestFile({ row, rendered }: RenderedFile, profile: DeviceProfile | undefined) {
   const { path, unit, mode, owner, group } = row;

@@ -11,16 +11,16 @@ export interface PlacedFile {
 
 /** What the agent lives on: no configuration may take it away, or it could not undo the next one. */
 const ownPaths = [
-  /^\/etc\/muster(\/|$)/,
-  /^\/var\/lib\/muster-agent(\/|$)/,
-  /^\/(etc|run|lib|usr\/lib|usr\/local\/lib)\/systemd\/.*\/muster-/,
+  /^\/etc\/muster\//,
+  /^\/var\/lib\/muster-agent\//,
+  /^\/(etc|run|lib|usr\/lib|usr\/local\/lib)\/systemd\/.*muster-/,
 ];
 
 const accountName = /^[a-z_][a-z0-9_-]{0,31}$/;
 
 /** What is wrong with where a file is to lie, and as what; nothing when the profile, as far as it is known, allows it. */
 export function placeProblems(file: PlacedFile, profile: DeviceProfile | undefined): string[] {
-  if (ownPaths.some((pattern) => pattern.test(file.path))) {
+  if (ownPaths.some((pattern) => pattern.test(`${file.path}/`))) {
     return ['it belongs to the agent, and is never managed'];
   }
   const problems = (['owner', 'group'] as const)
@@ -29,6 +29,11 @@ export function placeProblems(file: PlacedFile, profile: DeviceProfile | undefin
   if (profile === undefined) return problems;
   const place = managedBy(profile, file.unit, file.path);
   if (place === undefined) return [...problems, `profile ${profile.id} ${whyNot(file, profile)}`];
+  for (const field of ['owner', 'group'] as const) {
+    const [wanted, allowed] = [file[field], place.managed[field]];
+    if (typeof wanted === 'string' && wanted !== allowed && wanted !== 'root')
+      problems.push(`${field} ${wanted} is not what ${profile.id} allows for it: ${allowed} or root`);
+  }
   const highest = place.managed.mode;
   if (typeof file.mode === 'string' && (parseInt(file.mode, 8) & ~parseInt(highest, 8)) !== 0) {
     problems.push(`mode ${file.mode} allows more than ${highest}, which is the most for it in ${profile.id}`);

@@ -11,7 +11,7 @@ export interface BlobRow {
 }
 
 /** Why a blob is kept. `upload`: a task brought it (`CODE/NAME`); the others name what it belongs to. */
-export type BlobHolderKind = 'upload' | 'snapshot' | 'archive';
+export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest';
 
 export interface BlobRef {
   sha256: string;

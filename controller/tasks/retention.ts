@@ -21,6 +21,10 @@ export interface RetentionParts {
   };
 }
 
+/** Manifests and texts are kept so long for whoever is about to use them. */
+const manifestMs = 86_400_000;
+const textMs = 3_600_000;
+
 /** Deletes history that is older than it has to be kept, in small steps. */
 export class Retention {
   readonly #parts: RetentionParts;
@@ -48,10 +52,24 @@ export class Retention {
     while (!signal.aborted && (await store.tasks.prune(before, batch)) === batch) {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
+    await this.#pruneManifests(signal);
     if (signal.aborted) return;
     await store.runs.prune(before);
     await store.events.prune(settings.eventRetentionCount, clock.now() - settings.eventRetentionMs);
     await store.audit.prune(clock.now() - settings.auditRetentionMs);
     await store.access.pruneIdempotentAnswers(clock.now() - settings.idempotencyMs);
+  }
+
+  async #pruneManifests(signal: AbortSignal): Promise<void> {
+    const { store, clock } = this.#parts;
+    for (let gone = batch; gone === batch && !signal.aborted; ) {
+      const digests = await store.manifests.prune(clock.now() - manifestMs, batch);
+      await store.blobs.release('manifest', digests);
+      gone = digests.length;
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+    while (!signal.aborted && (await store.texts.prune(clock.now() - textMs, batch)) === batch) {
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
   }
 }

@@ -20,6 +20,7 @@ export const PlannedFile = z.object({
     .string()
     .nullable()
     .describe('unified, against the last pulled view; secrets are hidden on both sides'),
+  note: z.string().optional().describe('why no difference is shown, or how much changed'),
 });
 
 /** One device's part of a plan, or why there is none. */
