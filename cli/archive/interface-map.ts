@@ -27,7 +27,7 @@ export function mapInterfaces(text: string, map: Readonly<Record<string, string>
   if (names.length === 0) return text;
   const anyName = names.map((name) => literally(name)).join('|');
   return text.replace(
-    new RegExp(`(?<![\\w.-])(${anyName})(?![\\w-]|\\.\\D)`, 'g'),
+    new RegExp(`(?<![\\w.-])(${anyName})(?![\\w-]|\\.[A-Za-z_])`, 'g'),
     (_, name: string) => map[name] ?? name,
   );
 }

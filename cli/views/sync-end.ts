@@ -47,13 +47,13 @@ function stepFields({ step, ok, duration_ms, message, commands }: Loose): [strin
     ['Step', [head, textOf(message)].filter((text) => text !== undefined).join(': ')],
     ...listOf(commands)
       .filter((command) => ok !== true || command.ok !== true)
-      .map((command): [string, string] => ['', commandText(command)]),
+      .map((command): [string, string] => ['Command', commandText(command)]),
   ];
 }
 
 function commandText({ argv, exit_code, output }: Loose): string {
   const words = Array.isArray(argv) ? argv.map(String).join(' ') : '';
-  return `  ${words}: exit code ${String(exit_code)}${textOf(output) === undefined ? '' : `: ${String(output)}`}`;
+  return `${words}: exit code ${String(exit_code)}${textOf(output) === undefined ? '' : `: ${String(output)}`}`;
 }
 
 const probeText = ({ ok, phase, duration_ms, error }: Loose): string =>
