@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
+import { Option } from '@commander-js/extra-typings';
 import { CliError, usageError } from '../cli-error.ts';
 import { OperatorSession } from '../tunnel/operator-session.ts';
 import { feedStdin, readOutput, writeRecord } from '../tunnel/terminal-records.ts';
@@ -11,7 +12,8 @@ export function addExec({ command, open }: GroupParts): void {
   sessionOptions(command)
     .argument('<device>', 'name of the device')
     .argument('<command...>', 'program and arguments; no shell is involved')
-    .option('-n, --no-stdin', 'give the command an empty standard input')
+    // The default of a lone negated option is not set for commands that are loaded when they are called.
+    .addOption(new Option('-n, --no-stdin', 'give the command an empty standard input').default(true))
     .action(async (device, argv, options) => {
       if (argv.length === 0) throw usageError('a command is missing: muster exec DEVICE -- COMMAND');
       const environment = await open();
