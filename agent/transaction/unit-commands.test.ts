@@ -9,10 +9,10 @@ const texts = (before: Record<string, string>, after: Record<string, string>): U
 });
 const argvs = (commands: UnitCommand[]) => commands.map(({ argv }) => argv.join(' '));
 
-test('a command without conditions runs once', () => {
-  const commands = [UnitCommand.parse({ argv: ['nft', '-f', '{snapshot}/rules'] })];
+test('a command without conditions runs once; what else it is for is left open', () => {
+  const commands = [UnitCommand.parse({ argv: ['nft', '-f', '{snapshot}/rules', '{each}'] })];
   const change = texts({ '/a': '1' }, { '/a': '1' });
-  expect(argvs(selectCommands(commands, change, { snapshot: '/s' }))).toEqual(['nft -f /s/rules']);
+  expect(argvs(selectCommands(commands, change, { snapshot: '/s' }))).toEqual(['nft -f /s/rules {each}']);
 });
 
 test('a condition over lines ignores all other lines', () => {

@@ -16,7 +16,7 @@ export function selectCommands<Command extends UnitCommand>(
   return commands.flatMap((command) =>
     itemsOf(command.for_each, texts)
       .filter((item) => conditionsOf(command).every((condition) => holds(condition, item)))
-      .map(({ name }) => fillIn(command, { each: name, ...fill })),
+      .map(({ name }) => fillIn(command, { ...(command.for_each ? { each: name } : {}), ...fill })),
   );
 }
 
