@@ -14,6 +14,28 @@ const days = (fallbackMs: number) =>
     .max(36_500)
     .default(fallbackMs / 86_400_000);
 
+const S3Config = z.strictObject({
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('of a store other than AWS'),
+  region: z.string().default('us-east-1'),
+  bucket: z.string().min(3).max(63),
+  prefix: z.string().max(256).default(''),
+  path_style: z.boolean().default(true).describe('the bucket in the path, and not in the host name'),
+  access_key_id_file: z.string().optional(),
+  secret_access_key_file: z.string().optional(),
+  delete_access_key_id_file: z
+    .string()
+    .optional()
+    .describe('another credential for deleting, so that the first need not be able to'),
+  delete_secret_access_key_file: z.string().optional(),
+});
+
+const BlobConfig = z
+  .strictObject({ folder: z.string().optional(), s3: S3Config.optional() })
+  .refine(({ folder, s3 }) => folder === undefined || s3 === undefined, 'expected folder or s3, not both');
+
 /** The controller's configuration file. */
 export const ControllerConfig = z.strictObject({
   listen: ListenAddress.default('127.0.0.1:7443').describe('address and port of REST and links'),
@@ -41,6 +63,13 @@ export const ControllerConfig = z.strictObject({
   task_retention_days: days(defaultSettings.taskRetentionMs).describe('ended tasks, their logs, and runs'),
   audit_retention_days: days(defaultSettings.auditRetentionMs),
   event_retention_days: days(defaultSettings.eventRetentionMs),
+  blobs: BlobConfig.default({}).describe(
+    'where what devices bring is kept: `blobs` in the data folder when absent',
+  ),
+  backup_retention: z
+    .enum(['off', 'plan', 'apply'])
+    .default('off')
+    .describe('apply the retention rules of backups unasked; `plan` only says what they would delete'),
 });
 export type ControllerConfig = z.output<typeof ControllerConfig>;
 

@@ -8,12 +8,17 @@ import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { createApi } from './api/server.ts';
 import { createInProcessBus } from './bus/in-process.ts';
 import { type ControllerConfig, settingsOf } from './config.ts';
+import { createContent } from './content/content.ts';
+import { keyInFolder } from './content/secret-key.ts';
+import { type BlobPlace, openBlobs } from './content/open-blobs.ts';
+import type { BlobStore } from './content/blobs.ts';
 import { type ControllerCore, createControllerCore, defaultSettings } from './core.ts';
 import { loadIdentity } from './devices/identity.ts';
 import { serveLinks } from './link/server.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { serveSessions } from './tunnel/session-server.ts';
+import { createConfiguration } from './sync/configuration.ts';
 import { version } from './version.ts';
 
 export const databaseFile = 'controller.db';
@@ -45,7 +50,8 @@ export async function createContext(data: string, config: ControllerConfig): Pro
   opened.use(lock);
   const tls = readTls(config);
   const store = opened.adopt(await openStore({ dialect: 'sqlite', path }), (one) => one.close());
-  const built = await build(data, config, store, tls);
+  const bytes = opened.use(await openBlobs(blobPlace(data, config), systemRandom));
+  const built = await build(data, config, { store, bytes, tls });
   opened.defer(() => built.api.close());
   const closing = opened.move();
   return { ...built, [Symbol.asyncDispose]: () => closing.disposeAsync() };
@@ -54,8 +60,7 @@ export async function createContext(data: string, config: ControllerConfig): Pro
 async function build(
   data: string,
   config: ControllerConfig,
-  store: Store,
-  tls: { cert: Buffer; key: Buffer } | undefined,
+  { store, bytes, tls }: { store: Store; bytes: BlobStore; tls: { cert: Buffer; key: Buffer } | undefined },
 ): Promise<Omit<ControllerContext, keyof AsyncDisposable>> {
   const log = createLogger({
     name: 'muster-controller',
@@ -68,10 +73,29 @@ async function build(
     (await store.settings.get(publicUrlSetting)) ?? defaultSettings.publicUrl,
   );
   const base = { store, clock: systemClock, random: systemRandom, log };
-  const core = createControllerCore({ ...base, bus: createInProcessBus(), identity, settings });
+  const content = createContent({
+    ...base,
+    bytes,
+    uploadsFolder: join(data, 'uploads'),
+    backupRetention: config.backup_retention,
+    log: log.child({ part: 'content' }),
+  });
+  const { houseKeep } = content;
+  const core = createControllerCore({ ...base, bus: createInProcessBus(), identity, settings, houseKeep });
+  const { blobs, snapshots } = content;
+  const configuration = createConfiguration({
+    ...base,
+    blobs,
+    view: (snapshot) => snapshots.view(snapshot),
+    submit: (submission) => core.submit(submission),
+    masterKey: keyInFolder(data, systemRandom),
+  });
   const api = await createApi({
     ...base,
     core,
+    content,
+    configuration,
+    secretsFor: (task) => configuration.secretsFor(task),
     config: {
       version,
       publicUrl: settings.publicUrl,
@@ -91,6 +115,10 @@ async function build(
     log: log.child({ part: 'link' }),
   });
   return { core, api, log, publicUrl: settings.publicUrl, stopLinks };
+}
+
+function blobPlace(data: string, { blobs: { folder, s3 } }: ControllerConfig): BlobPlace {
+  return s3 ? { s3 } : { folder: folder ?? join(data, 'blobs') };
 }
 
 function readTls(config: ControllerConfig): { cert: Buffer; key: Buffer } | undefined {

@@ -33,6 +33,8 @@ export interface ControllerParts {
   log: Logger;
   identity: ControllerIdentity;
   settings: ControllerSettings;
+  /** Called from time to time, to remove what nobody needs. */
+  houseKeep?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Counts since start, and what is true now, for metrics. */
@@ -179,7 +181,13 @@ function assemble(parts: ControllerParts) {
     settings,
     controllerId: identity.controllerId,
   });
-  const retention = new Retention({ store, clock, settings, log: log.child({ part: 'retention' }) });
+  const retention = new Retention({
+    store,
+    clock,
+    settings,
+    log: log.child({ part: 'retention' }),
+    ...(parts.houseKeep && { houseKeep: parts.houseKeep }),
+  });
   const presence = new Presence({ devices: store.devices, online, clock, log });
   const cancellation = new Cancellation({ store, bus, clock });
   const submissions = new Submissions({ store, bus, clock, random });

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/errors.ts';
 import { type Role, roles } from '../../shared/api/common.ts';
+import type { AdmittedDevice } from '../devices/admission.ts';
 import type { Principal } from '../store/access.ts';
 import type { RequestLimits } from './limits.ts';
 import type { ApiParts } from './parts.ts';
@@ -8,21 +9,27 @@ import type { Route } from './route.ts';
 
 /** Who asks, once the guard has let a request through. */
 export type Principals = WeakMap<FastifyRequest, Principal>;
+export type Devices = WeakMap<FastifyRequest, AdmittedDevice>;
 
 export interface GuardParts {
   parts: ApiParts;
   limits: RequestLimits;
   principals: Principals;
+  devices: Devices;
 }
 
 /**
  * The check that runs before the body of a request is even read, made from the route's own rule: a route cannot be without one.
  * First who it is (401), then whether the organization is theirs (404: what is not yours does not exist), then whether they may (403).
  */
-export function guard(route: Route, { parts, limits, principals }: GuardParts) {
+export function guard(route: Route, { parts, limits, principals, devices }: GuardParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (route.role === 'public') {
       if (route.limit !== 'none') await limits[route.limit](request, reply);
+      return;
+    }
+    if (route.role === 'device') {
+      devices.set(request, await authenticateDevice(request, reply, { parts, limits }));
       return;
     }
     const principal = await authenticate(request, reply, { parts, limits });
@@ -59,6 +66,23 @@ async function authenticate(
     if (error instanceof AppError && error.status === 401) await limits.stranger(request, reply);
     throw error;
   }
+}
+
+/** Each device may ask as often as a token may; only strangers are counted by address. */
+async function authenticateDevice(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { parts, limits }: Pick<GuardParts, 'parts' | 'limits'>,
+): Promise<AdmittedDevice> {
+  let device: AdmittedDevice;
+  try {
+    device = await parts.core.admission.authenticateRequest(request.headers.authorization);
+  } catch (error) {
+    if (error instanceof AppError && error.status === 401) await limits.stranger(request, reply);
+    throw error;
+  }
+  await limits.token(request, reply, `device ${device.id}`);
+  return device;
 }
 
 /** An organization may be named in the path or in the query, by name or id; a caller sees their own only. */

@@ -1,17 +1,37 @@
 import type { Clock, Random } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import type { ControllerIdentity } from '../devices/identity.ts';
+import type { Content } from '../content/content.ts';
+import type { Admission } from '../devices/admission.ts';
 import type { DeviceRegistry } from '../devices/registry.ts';
 import type { Tokens } from '../devices/tokens.ts';
 import type { Store } from '../store/store.ts';
+import type { Configuration } from '../sync/configuration.ts';
+import type { TaskRow } from '../store/tasks.ts';
 import type { Cancellation } from '../tasks/cancel.ts';
+import type { ConnectAnswer, ConnectRequest } from '../../shared/api/sessions.ts';
+import type { OrganizationRow } from '../store/access.ts';
+import type { Actor } from '../devices/actor.ts';
+import type { SessionRow } from '../store/sessions.ts';
 import type { EventStream } from '../tasks/events.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 
 /** What the API needs of the controller's core. */
 export interface ApiCore {
+  readonly identity: ControllerIdentity;
+  readonly admission: Pick<Admission, 'authenticateRequest'>;
   readonly devices: DeviceRegistry;
   readonly tokens: Tokens;
   readonly events: EventStream;
+  readonly sessions: {
+    open(
+      actor: Actor,
+      organization: OrganizationRow,
+      device: string,
+      wish: ConnectRequest,
+    ): Promise<ConnectAnswer>;
+    close(actor: Actor, idOrCode: string): Promise<SessionRow>;
+  };
   submit(submission: Submission): Promise<Submitted>;
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
@@ -74,10 +94,17 @@ export const defaultApiConfig: ApiConfig = {
   checkAnswers: false,
 };
 
+/** Answers JSON `{NAME: value}` of what the task's manifest asks for, encrypted (age) to the device's own recipient. */
+export type SecretsFor = (task: TaskRow) => Promise<Uint8Array>;
+
 /** Everything the API is made of. */
 export interface ApiParts {
   core: ApiCore;
   store: Store;
+  content: Content;
+  configuration: Configuration;
+  /** The secrets of a SYNC's manifest, encrypted to its device. */
+  secretsFor?: SecretsFor;
   clock: Clock;
   random: Random;
   log: Logger;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { Actor } from '../devices/actor.ts';
+import type { AdmittedDevice } from '../devices/admission.ts';
 import type { Principal } from '../store/access.ts';
 import type { ApiParts } from './parts.ts';
 
@@ -25,6 +26,12 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown>
   actor: Actor;
 }
 
+/** A request of a device that proved its key. */
+export interface DeviceCall<Params = unknown, Query = unknown, Body = unknown>
+  extends OpenCall<Params, Query, Body> {
+  device: AdmittedDevice;
+}
+
 interface RouteShape<
   Params extends z.ZodType,
   Query extends z.ZodType,
@@ -40,8 +47,12 @@ interface RouteShape<
   query?: Query;
   /** An absent body counts as `{}`. */
   body?: Body;
+  /** Of the body, when it may be larger than others. */
+  maxBodyBytes?: number;
   /** Absent: 204, or the route answers by itself. */
   answer?: Answer;
+  /** Media type of a body that is not JSON: it is handed over as a stream, not read, and not bounded. */
+  consumes?: 'application/octet-stream';
   /** Media type of an answer that is not JSON. */
   produces?: string;
   /** Foreseen errors beyond those every route of its kind has. */
@@ -73,7 +84,18 @@ export interface OpenRoute<
   handle(call: OpenCall<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.output<Answer>>;
 }
 
-export type Route = MemberRoute | OpenRoute;
+/** A route for devices: each request carries a token of its own, signed with the device's key, as the link does. */
+export interface DeviceRoute<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Answer extends z.ZodType = z.ZodType,
+> extends RouteShape<Params, Query, Body, Answer> {
+  role: 'device';
+  handle(call: DeviceCall<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.output<Answer>>;
+}
+
+export type Route = MemberRoute | OpenRoute | DeviceRoute;
 
 /** Gives a route its exact types. Who may call it cannot be left out. */
 export const route = <
@@ -84,6 +106,15 @@ export const route = <
 >(
   definition: MemberRoute<Params, Query, Body, Answer>,
 ): MemberRoute => definition;
+
+export const deviceRoute = <
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+>(
+  definition: DeviceRoute<Params, Query, Body, Answer>,
+): DeviceRoute => definition;
 
 export const openRoute = <
   Params extends z.ZodType,

@@ -58,6 +58,8 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
 });
 
 function expectedStatus({ role, method, path }: Route, caller: Caller): number | 'allowed' {
+  // People have no key of a device; who has one is seen in the tests of these routes.
+  if (role === 'device') return 401;
   if (role === 'public') return path === '/readyz' ? 503 : 'allowed';
   if (caller === 'nobody') return 401;
   // Tokens are the caller's own, wherever they belong to.
@@ -120,7 +122,7 @@ async function enrolmentToken(name: string): Promise<{ secret: string }> {
 test('every route of the server is in the table, and has a rule', () => {
   const served = api.app.printRoutes({ commonPrefix: false });
   for (const { path, role } of routes) {
-    expect(['public', ...roles]).toContain(role);
+    expect(['public', 'device', ...roles]).toContain(role);
     expect(served).toContain(path.split('/').at(-1));
   }
   const documented = Object.entries(api.app.swagger().paths ?? {}).flatMap(([path, methods]) =>

@@ -1,5 +1,8 @@
 import { accountRoutes } from './account-routes.ts';
+import { backupRoutes } from './backup-routes.ts';
+import { bundleRoutes } from './bundle-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
+import { deviceTransferRoutes } from './device-transfer-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -7,12 +10,17 @@ import type { BodyTexts } from './json-body.ts';
 import type { ApiMetrics } from './metrics.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import type { ApiConfig } from './parts.ts';
+import { pullRoutes } from './pull-routes.ts';
+import { restoreRoutes } from './restore-routes.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './run-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
+import { snapshotRoutes } from './snapshot-routes.ts';
+import { syncRoutes } from './sync-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { taskTypeRoutes } from './task-type-routes.ts';
+import { variableRoutes } from './variable-routes.ts';
 
 export interface RouteParts {
   config: ApiConfig;
@@ -27,6 +35,14 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...taskRoutes(bodyTexts),
   ...runRoutes,
   ...deviceRoutes,
+  ...bundleRoutes,
+  ...variableRoutes,
+  ...syncRoutes(bodyTexts),
+  ...restoreRoutes(bodyTexts),
+  ...pullRoutes(bodyTexts),
+  ...snapshotRoutes,
+  ...backupRoutes(bodyTexts),
+  ...deviceTransferRoutes,
   ...enrolmentRoutes,
   ...accountRoutes,
   ...organizationRoutes,

@@ -13,17 +13,21 @@ import { answerBadHttp } from './bad-http.ts';
 import { EventStreams } from './event-streams.ts';
 import { failureAnswerer } from './failures.ts';
 import { type GuardParts, guard, type Principals } from './guard.ts';
-import { acceptJsonOnly, type BodyTexts } from './json-body.ts';
+import { acceptBodies, type BodyTexts } from './json-body.ts';
 import { createLimits } from './limits.ts';
 import { type ApiMetrics, createMetrics } from './metrics.ts';
 import { openApiOptions, routeSchema } from './openapi.ts';
 import { type ApiConfig, type ApiParts, defaultApiConfig } from './parts.ts';
 import { requestIdOf } from './request-id.ts';
-import type { Route } from './route.ts';
+import type { OpenCall, Route } from './route.ts';
 import { allRoutes } from './routes.ts';
+import { giveUpSlowBodies } from './slow-requests.ts';
 import { serializerCompiler, validatorCompiler } from './schemas.ts';
 import { unknownRoute } from './unknown-route.ts';
 import { UnusedSockets } from './unused-sockets.ts';
+
+/** Answers that are not read for a HEAD. */
+const streamed = ['text/event-stream', 'application/octet-stream'];
 
 /** So that whoever composes the program need not know the framework. */
 export type Api = FastifyInstance;
@@ -46,7 +50,8 @@ export async function createApi(
   app.setNotFoundHandler(unknownRoute(routes));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler(parts.config.checkAnswers));
-  acceptJsonOnly(app, bodyTexts);
+  acceptBodies(app, bodyTexts);
+  giveUpSlowBodies(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -56,7 +61,12 @@ export async function createApi(
   });
   await app.register(rateLimit, { global: false });
   await app.register(swagger, openApiOptions(parts.config));
-  const guardParts = { parts, limits: createLimits(app, parts.config), principals: new WeakMap() };
+  const guardParts = {
+    parts,
+    limits: createLimits(app, parts.config),
+    principals: new WeakMap(),
+    devices: new WeakMap(),
+  };
   for (const route of routes) addRoute(app, route, guardParts);
 
   await app.ready();
@@ -81,8 +91,8 @@ function createServer({ config, random, log }: ApiParts): FastifyInstance {
     // A hook of ours answers with our own error body instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
-    // A request that dribbles in for longer than this is given up. Milliseconds.
-    requestTimeout: 60_000,
+    // Headers have a minute by themselves, and bodies that are read whole by a hook of ours.
+    requestTimeout: 0,
     // The same server over TLS or not; the framework has a type of its own for each, and for our logger.
   }) as unknown as FastifyInstance;
 }
@@ -121,8 +131,10 @@ function addRoute(app: FastifyInstance, route: Route, guardParts: GuardParts): v
     method: route.method,
     url: route.path,
     schema: routeSchema(route),
-    // An event stream has no end, so there is nothing to tell about it without reading it.
-    exposeHeadRoute: route.method === 'GET' && route.produces !== 'text/event-stream',
+    ...(route.maxBodyBytes !== undefined && { bodyLimit: route.maxBodyBytes }),
+    // An event stream has no end, and bytes would be read from the disk only to be thrown away.
+    exposeHeadRoute: route.method === 'GET' && !streamed.includes(route.produces ?? ''),
+    config: { consumes: route.consumes ?? 'application/json' },
     onRequest: guard(route, guardParts),
     handler: (request, reply) => handle(route, guardParts, { request, reply }),
   });
@@ -130,16 +142,22 @@ function addRoute(app: FastifyInstance, route: Route, guardParts: GuardParts): v
 
 async function handle(
   route: Route,
-  { parts, principals }: { parts: ApiParts; principals: Principals },
+  guardParts: GuardParts,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
 ): Promise<FastifyReply> {
   const { params, query, body } = request;
-  const open = { parts, params, query, body, request, reply };
-  const answer = await (route.role === 'public'
-    ? route.handle(open)
-    : route.handle({ ...open, ...callerOf(request, principals) }));
+  const open = { parts: guardParts.parts, params, query, body, request, reply };
+  const answer = await answerOf(route, open, guardParts);
   if (reply.sent) return reply;
   return answer === undefined ? reply.code(204).send() : reply.send(answer);
+}
+
+function answerOf(route: Route, open: OpenCall, { principals, devices }: GuardParts): Promise<unknown> {
+  if (route.role === 'public') return route.handle(open);
+  if (route.role !== 'device') return route.handle({ ...open, ...callerOf(open.request, principals) });
+  const device = devices.get(open.request);
+  if (device === undefined) throw new Error('a route without a guard was called');
+  return route.handle({ ...open, device });
 }
 
 function callerOf(request: FastifyRequest, principals: Principals) {

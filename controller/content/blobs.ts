@@ -90,6 +90,12 @@ export class Blobs {
     return { size, stream: await this.#parts.bytes.read(sha256, range) };
   }
 
+  /** Whether its bytes are there, as many as were stored; they are not read. */
+  async holdsAll(sha256: string): Promise<boolean> {
+    const row = await this.#parts.store.blobs.get(sha256);
+    return row !== undefined && (await this.#parts.bytes.size(sha256)) === row.size;
+  }
+
   async size(sha256: string): Promise<number> {
     const row = await this.#parts.store.blobs.get(sha256);
     if (row === undefined) throw new AppError('not_found', `Blob ${sha256} does not exist`);

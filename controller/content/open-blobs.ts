@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { AppError } from '../../shared/errors.ts';
 import type { Random } from '../../shared/clock.ts';
 import type { BlobStore } from './blobs.ts';
 import { DiskBlobs } from './disk-blobs.ts';
@@ -42,7 +43,13 @@ export async function openBlobs(place: BlobPlace, random: Random): Promise<BlobS
 }
 
 async function readCredentials(id: string | undefined, secret: string | undefined) {
-  if (id === undefined || secret === undefined) return undefined;
+  if (id === undefined && secret === undefined) return undefined;
+  if (id === undefined || secret === undefined) {
+    throw new AppError(
+      'bad_request',
+      'The files of access key id and secret access key are needed both, or neither',
+    );
+  }
   const [accessKeyId, secretAccessKey] = await Promise.all(
     [id, secret].map((file) => readFile(file, 'utf8')),
   );

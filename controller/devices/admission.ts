@@ -59,12 +59,21 @@ export class Admission {
     }
   }
 
+  /** The same for a single request, of which a device that works makes many: only links are admitted at a bounded rate. */
+  async authenticateRequest(authorization: string | undefined): Promise<AdmittedDevice> {
+    return this.#prove(authorization);
+  }
+
   async #authenticate(authorization: string | undefined): Promise<AdmittedDevice> {
     const waitMs = this.#rate.take();
     if (waitMs > 0) {
       const retryMs = waitMs + this.#jitter(waitMs + shortRetryMs);
       throw this.#refusal('too_many_requests', 'Too many devices connect at once', retryMs);
     }
+    return this.#prove(authorization);
+  }
+
+  async #prove(authorization: string | undefined): Promise<AdmittedDevice> {
     const token = /^Bearer ([A-Za-z0-9_.-]{1,4096})$/.exec(authorization ?? '')?.[1];
     if (token === undefined) {
       throw this.#refusal('not_authenticated', 'Expected Authorization: Bearer with a token of the device');

@@ -19,7 +19,7 @@ export interface BackupConfigStore {
   get(organizationId: string): Promise<string | undefined>;
   set(organizationId: string, config: string, now: Instant): Promise<void>;
 
-  /** The same plan again counts as shown now. */
+  /** The same plan again counts as shown now, and not applied yet. */
   keepPlan(plan: Omit<RetentionPlanRow, 'appliedAt'>): Promise<void>;
   plan(organizationId: string, digest: string): Promise<RetentionPlanRow | undefined>;
   /** False when it was applied before. */
@@ -59,7 +59,7 @@ export class SqlBackupConfigStore implements BackupConfigStore {
       sql`
         insert into retention_plans (organization_id, digest, archives, created_at)
         values (${organizationId}, ${digest}, ${JSON.stringify(archives)}, ${createdAt})
-        on conflict (organization_id, digest) do update set created_at = excluded.created_at`,
+        on conflict (organization_id, digest) do update set created_at = excluded.created_at, applied_at = null`,
     );
   }
 

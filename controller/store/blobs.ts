@@ -10,8 +10,8 @@ export interface BlobRow {
   storedAt: Instant;
 }
 
-/** Why a blob is kept. `upload`: a task brought it (`CODE/NAME`); the others name what it belongs to. */
-export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest';
+/** Why a blob is kept. `upload`: a task brought it (`CODE/NAME`); the others name what it belongs to, `recording` by the code of the session's task. */
+export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest' | 'recording';
 
 export interface BlobRef {
   sha256: string;

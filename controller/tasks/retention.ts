@@ -12,6 +12,8 @@ export interface RetentionParts {
   store: Store;
   clock: Clock;
   log: Logger;
+  /** What else is removed when nobody needs it any more. */
+  houseKeep?: (signal: AbortSignal) => Promise<void>;
   settings: {
     taskRetentionMs: number;
     auditRetentionMs: number;
@@ -40,6 +42,7 @@ export class Retention {
       if (signal.aborted) return;
       try {
         await this.prune(signal);
+        await this.#parts.houseKeep?.(signal);
       } catch (error) {
         log.error({ err: error }, 'pruning history failed, the next pass tries again');
       }
@@ -55,6 +58,10 @@ export class Retention {
     await this.#pruneManifests(signal);
     if (signal.aborted) return;
     await store.runs.prune(before);
+    while (!signal.aborted && (await store.sessions.prune(before, batch)) === batch) {
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+    if (signal.aborted) return;
     await store.events.prune(settings.eventRetentionCount, clock.now() - settings.eventRetentionMs);
     await store.audit.prune(clock.now() - settings.auditRetentionMs);
     await store.access.pruneIdempotentAnswers(clock.now() - settings.idempotencyMs);

@@ -1,17 +1,21 @@
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createInProcessBus } from '../../controller/bus/in-process.ts';
 import type { ApiConfig, ApiParts } from '../../controller/api/parts.ts';
 import { createApi } from '../../controller/api/server.ts';
 import { type ControllerCore, createControllerCore, defaultSettings } from '../../controller/core.ts';
 import type { AccessTokenRow, AccountRow, OrganizationRow } from '../../controller/store/access.ts';
+import { type Content, createContent } from '../../controller/content/content.ts';
+import { DiskBlobs } from '../../controller/content/disk-blobs.ts';
 import { openStore } from '../../controller/store/open.ts';
 import type { Store } from '../../controller/store/store.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
 import type { Labels } from '../../shared/ids.ts';
-import { generateKeyPair } from '../../shared/node/keys.ts';
+import { type KeyPair, generateKeyPair } from '../../shared/node/keys.ts';
 import { silentLogger } from '../../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Somebody with a token. */
 export interface Member {
@@ -35,14 +39,28 @@ export class ApiUnderTest {
   readonly app: FastifyInstance;
   readonly core: ControllerCore;
   readonly store: Store;
+  readonly content: Content;
+  /** Blobs lie in `blobs`, uploads in `uploads`. */
+  readonly folder: { path: string } & Disposable;
+  /** By device id. */
+  readonly deviceKeys = new Map<string, KeyPair>();
   readonly admin: Member;
   readonly #stopped = new AbortController();
   #running: Promise<void> | undefined;
 
-  private constructor(parts: { app: FastifyInstance; core: ControllerCore; store: Store; admin: Member }) {
+  private constructor(parts: {
+    app: FastifyInstance;
+    core: ControllerCore;
+    store: Store;
+    content: Content;
+    folder: { path: string } & Disposable;
+    admin: Member;
+  }) {
     this.app = parts.app;
     this.core = parts.core;
     this.store = parts.store;
+    this.content = parts.content;
+    this.folder = parts.folder;
     this.admin = parts.admin;
   }
 
@@ -50,8 +68,11 @@ export class ApiUnderTest {
     config: Partial<ApiConfig> = {},
     replaced: (parts: Omit<ApiParts, 'config'>) => Partial<ApiParts> = () => ({}),
   ): Promise<ApiUnderTest> {
+    const folder = temporaryFolder('api');
     const store = await openStore({ dialect: 'sqlite', path: ':memory:' });
     const base = { store, clock: systemClock, random: systemRandom, log: silentLogger() };
+    const bytes = await DiskBlobs.open(join(folder.path, 'blobs'), systemRandom);
+    const content = createContent({ ...base, bytes, uploadsFolder: join(folder.path, 'uploads') });
     const core = createControllerCore({
       ...base,
       bus: createInProcessBus(),
@@ -62,10 +83,11 @@ export class ApiUnderTest {
     const app = await createApi({
       ...base,
       core,
-      ...replaced({ ...base, core }),
+      content,
+      ...replaced({ ...base, core, content }),
       config: { checkAnswers: true, processMetrics: false, ...config },
     });
-    return new ApiUnderTest({ app, core, store, admin });
+    return new ApiUnderTest({ app, core, store, content, folder, admin });
   }
 
   /** Starts the loops of the core. */
@@ -78,6 +100,7 @@ export class ApiUnderTest {
     this.#stopped.abort();
     await this.#running;
     await this.store.close();
+    this.folder[Symbol.dispose]();
   }
 
   organization(name: string): Promise<OrganizationRow> {
@@ -90,12 +113,14 @@ export class ApiUnderTest {
 
   async device(name: string, over: { status?: DeviceStatus; labels?: Labels } = {}): Promise<string> {
     const id = systemRandom.uuid();
+    const keys = generateKeyPair();
+    this.deviceKeys.set(id, keys);
     await this.store.devices.insert({
       id,
       organizationId: this.admin.organization.id,
       name,
       status: over.status ?? 'ENABLED',
-      publicKey: generateKeyPair().publicKey,
+      publicKey: keys.publicKey,
       labels: over.labels ?? {},
       agentVersion: '0.1.0',
       createdAt: Date.now(),

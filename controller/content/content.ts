@@ -1,0 +1,70 @@
+import type { Clock, Random } from '../../shared/clock.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import type { Store } from '../store/store.ts';
+import { Archives } from './archives.ts';
+import { controllerAuthor } from './audit-entry.ts';
+import { BlobGarbage } from './blobs-garbage.ts';
+import { type BlobStore, Blobs } from './blobs.ts';
+import { RetentionPlans } from './retention-plans.ts';
+import { Snapshots } from './snapshots.ts';
+import { Uploads } from './uploads.ts';
+
+export interface ContentParts {
+  bytes: BlobStore;
+  store: Store;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  /** What devices bring lies here until it is complete. */
+  uploadsFolder: string;
+  /** Whether the rules for archives are applied without being asked; `plan` only makes plans and says so. */
+  backupRetention?: 'off' | 'plan' | 'apply';
+}
+
+/** Everything that keeps bytes: what devices bring, versions of configurations, backups. */
+export interface Content {
+  blobs: Blobs;
+  uploads: Uploads;
+  snapshots: Snapshots;
+  archives: Archives;
+  retention: RetentionPlans;
+  /** One pass over what is not needed any more; called again and again. */
+  houseKeep(signal: AbortSignal): Promise<void>;
+}
+
+export function createContent(parts: ContentParts): Content {
+  const { bytes, store, clock, random, log, uploadsFolder } = parts;
+  const blobs = new Blobs({ bytes, store, clock });
+  const uploads = new Uploads({ folder: uploadsFolder, blobs, store, log });
+  const garbage = new BlobGarbage({ bytes, store, clock, log });
+  const retention = new RetentionPlans({ store, clock });
+  return {
+    blobs,
+    uploads,
+    snapshots: new Snapshots({ store, blobs, clock }),
+    archives: new Archives({ store, blobs, clock, random }),
+    retention,
+    async houseKeep(signal) {
+      await uploads.sweep(signal);
+      await garbage.collect(signal);
+      await retention.prune();
+      await retainUnasked(parts, retention, signal);
+    },
+  };
+}
+
+async function retainUnasked(
+  { store, log, backupRetention = 'off' }: ContentParts,
+  retention: RetentionPlans,
+  signal: AbortSignal,
+): Promise<void> {
+  if (backupRetention === 'off') return;
+  for (const organizationId of await store.archives.organizations()) {
+    if (signal.aborted) return;
+    const { digest, outcome } = await retention.plan(organizationId);
+    const archives = outcome.delete.length;
+    if (archives === 0) continue;
+    log.info({ organizationId, plan: digest, archives }, 'the rules for backups would delete archives');
+    if (backupRetention === 'apply') await retention.apply(controllerAuthor(organizationId), digest);
+  }
+}
