@@ -7,8 +7,10 @@ import { type ControllerCore, createControllerCore, defaultSettings } from '../.
 import type { AccessTokenRow, AccountRow, OrganizationRow } from '../../controller/store/access.ts';
 import { type Content, createContent } from '../../controller/content/content.ts';
 import { DiskBlobs } from '../../controller/content/disk-blobs.ts';
+import { keyInMemory } from '../../controller/content/secret-key.ts';
 import { openStore } from '../../controller/store/open.ts';
 import type { Store } from '../../controller/store/store.ts';
+import { createConfiguration } from '../../controller/sync/configuration.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
 import type { Labels } from '../../shared/ids.ts';
@@ -79,12 +81,21 @@ export class ApiUnderTest {
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
       settings: { ...defaultSettings, pollMs: 50 },
     });
+    const configuration = createConfiguration({
+      ...base,
+      blobs: content.blobs,
+      view: (snapshot) => content.snapshots.view(snapshot),
+      submit: (submission) => core.submit(submission),
+      masterKey: keyInMemory(systemRandom),
+    });
     const admin = await addMember(store, core, await addOrganization(store, 'default'), 'admin');
     const app = await createApi({
       ...base,
       core,
       content,
-      ...replaced({ ...base, core, content }),
+      configuration,
+      secretsFor: (task) => configuration.secretsFor(task),
+      ...replaced({ ...base, core, content, configuration }),
       config: { checkAnswers: true, processMetrics: false, ...config },
     });
     return new ApiUnderTest({ app, core, store, content, folder, admin });
