@@ -5,6 +5,7 @@ import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
 import { describeRuns } from './store-conformance/runs.ts';
+import { describeSessions } from './store-conformance/sessions.ts';
 import { describeSettings } from './store-conformance/settings.ts';
 import { describeTaskLists } from './store-conformance/task-lists.ts';
 import { describeTaskMoves } from './store-conformance/task-moves.ts';
@@ -30,6 +31,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeHistory(promise);
     describeContent(promise);
     describeConfiguration(promise);
+    describeSessions(promise);
     describeTransactions(promise);
   });
 }

@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { TaskError } from '../../shared/errors.ts';
 import { Connect, type ConnectParameters, type ConnectResult } from '../../shared/task-types/connect.ts';
 import type { EndCode } from '../../shared/tunnel/frame.ts';
 import type { Streams } from '../system/streams/streams.ts';
+import { bringAway, leftRecordings, Recordings } from '../tunnel/recordings.ts';
+import type { RecordingFile } from '../tunnel/recording.ts';
 import { type RemoteAccess, sessionMode } from '../tunnel/remote-access.ts';
 import { DeviceSession, type SessionEnd } from '../tunnel/session.ts';
 import { type Handler, type HandlerContext, handle } from './handler.ts';
@@ -42,8 +42,12 @@ export const createConnectHandler = (parts: ConnectParts): Handler =>
       const mode = sessionMode(parts.policy, parameters.mode);
       const startedMs = context.clock.monotonic();
       const socket = await paired(parts, parameters, context);
-      const record = parameters.record || parts.policy.always_record;
-      mkdirSync(parts.spool, { recursive: true, mode: 0o700 });
+      const place = { folder: parts.spool, code: context.code };
+      const title = `${parts.deviceName}, opened by ${parameters.opened_by}`;
+      const recordings =
+        parameters.record || parts.policy.always_record
+          ? new Recordings(place, context.clock, title)
+          : undefined;
       const session = new DeviceSession(socket, {
         streams: parts.streams,
         policy: parts.policy,
@@ -51,22 +55,23 @@ export const createConnectHandler = (parts: ConnectParts): Handler =>
         clock: context.clock,
         idleMs: parameters.idle_seconds * 1000,
         maxMs: parameters.max_seconds * 1000,
-        recordTo: record ? (index) => join(parts.spool, `${context.code}-${index}.cast`) : undefined,
-        title: `${parts.deviceName}, opened by ${parameters.opened_by}`,
+        recordings,
       });
       context.output('agent', `session open for ${parameters.opened_by} (${mode})`);
       const end = await session.run(context.signal);
-      const recordings = await keepRecordings(parts, session, context);
+      const kept = await keepRecordings(parts, (await recordings?.finish()) ?? [], context);
       return concluded(end, {
         duration_ms: Math.round(context.clock.monotonic() - startedMs),
         streams: session.streamsOpened,
         bytes_in: session.bytesIn,
         bytes_out: session.bytesOut,
         peers: session.peers.list(),
-        recordings,
+        recordings: kept,
       });
     },
-    async () => {
+    async (_parameters, _interrupted, context) => {
+      const left = await leftRecordings({ folder: parts.spool, code: context.code });
+      await keepRecordings(parts, left, context);
       throw new TaskError('interrupted', 'The agent or the machine stopped while the session was open');
     },
   ) as Handler;
@@ -97,10 +102,10 @@ async function paired(
 
 async function keepRecordings(
   { upload }: ConnectParts,
-  session: DeviceSession,
+  files: RecordingFile[],
   { clock, code, output }: HandlerContext,
 ): Promise<string[]> {
-  const kept: string[] = [];
+  if (files.length === 0) return [];
   // Not the task's own signal: it may have been what ended the session.
   const late = new AbortController();
   const over = new AbortController();
@@ -108,15 +113,11 @@ async function keepRecordings(
     () => late.abort(new Error('too late')),
     () => undefined,
   );
-  for (const recording of await session.recordings()) {
-    try {
-      await upload({ code, name: 'recording', ...recording }, late.signal);
-      kept.push(recording.sha256);
-    } catch (error) {
-      output('agent', `a recording was not kept: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    rmSync(recording.file, { force: true });
-  }
+  const kept = await bringAway(
+    files,
+    (file) => upload({ code, name: 'recording', ...file }, late.signal),
+    (reason) => output('agent', `a recording was not kept: ${reason}`),
+  );
   over.abort(new Error('done'));
   return kept;
 }

@@ -2,15 +2,19 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Clock } from '../../shared/clock.ts';
+import { maxRecordingBytes } from '../../shared/task-types/connect.ts';
 
-/** A recording ends here and says so; the shell goes on. */
-export const maxRecordingBytes = 64 * 1024 * 1024;
-
-export interface FinishedRecording {
+/** A complete recording, on disk. */
+export interface RecordingFile {
   file: string;
   size: number;
   sha256: string;
 }
+
+/** Room for the line that says that the recording ends. */
+const lastLineBytes = 256;
+/** What the disk did not take yet; beyond it the recording ends rather than the memory. */
+const maxWaitingBytes = 8 * 1024 * 1024;
 
 /** A terminal session as asciicast v2: one JSON line of header, then one line per event with seconds since the start. */
 export class Recording {
@@ -33,7 +37,9 @@ export class Recording {
       this.#failure = error;
     });
     const { columns: width, rows: height, title } = size;
-    this.#line({ version: 2, width, height, timestamp: Math.floor(clock.now() / 1000), title });
+    this.#write(
+      `${JSON.stringify({ version: 2, width, height, timestamp: Math.floor(clock.now() / 1000), title })}\n`,
+    );
   }
 
   output(bytes: Uint8Array): void {
@@ -46,7 +52,7 @@ export class Recording {
   }
 
   /** Undefined when it could not be written: a full disk must not end the session. */
-  async finish(): Promise<FinishedRecording | undefined> {
+  async finish(): Promise<RecordingFile | undefined> {
     this.#file.end();
     if (!this.#failure) await once(this.#file, 'close').catch(() => undefined);
     if (this.#failure) return undefined;
@@ -56,16 +62,18 @@ export class Recording {
   #event(kind: 'o' | 'r', text: string): void {
     if (this.#isFull || this.#failure) return;
     const seconds = (this.#clock.monotonic() - this.#startedMs) / 1000;
-    if (this.#bytes + text.length * 2 > maxRecordingBytes) {
-      this.#isFull = true;
-      this.#line([seconds, 'o', '\r\n[the recording is full]\r\n']);
+    const line = `${JSON.stringify([seconds, kind, text])}\n`;
+    const isTooMuch = this.#bytes + Buffer.byteLength(line) > maxRecordingBytes - lastLineBytes;
+    if (!isTooMuch && this.#file.writableLength < maxWaitingBytes) {
+      this.#write(line);
       return;
     }
-    this.#line([seconds, kind, text]);
+    this.#isFull = true;
+    const why = isTooMuch ? 'the recording is full' : 'the disk is too slow for the recording';
+    this.#write(`${JSON.stringify([seconds, 'o', `\r\n[${why}]\r\n`])}\n`);
   }
 
-  #line(value: unknown): void {
-    const line = `${JSON.stringify(value)}\n`;
+  #write(line: string): void {
     this.#bytes += Buffer.byteLength(line);
     this.#hash.update(line);
     this.#file.write(line);

@@ -12,6 +12,7 @@ import { RecordParser, recordBytes } from '../../shared/tunnel/record.ts';
 import { openRequestBytes, type RecordType } from '../../shared/tunnel/service.ts';
 import { until } from '../../test/harness/until.ts';
 import { createStreams } from '../system/streams/create-streams.ts';
+import { leftRecordings, Recordings } from './recordings.ts';
 import { RemoteAccess } from './remote-access.ts';
 import { DeviceSession, type SessionParts } from './session.ts';
 
@@ -48,8 +49,7 @@ async function opened(policy: object = {}, more: Partial<SessionParts> = {}) {
     clock: systemClock,
     idleMs: 60_000,
     maxMs: 60_000,
-    recordTo: undefined,
-    title: 'edge-1',
+    recordings: undefined,
     ...more,
   });
   const stop = new AbortController();
@@ -144,8 +144,8 @@ test('a port is joined with half-close: the answer may come after the request en
 test('a shell has a terminal, of the size that it is told', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'muster-session-'));
   cleanUp.push(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'one.cast');
-  const { operator, session, stop, ended } = await opened({}, { recordTo: () => file });
+  const recordings = new Recordings({ folder, code: 'aB3dE6gH' }, systemClock, 'edge-1');
+  const { operator, stop, ended } = await opened({}, { recordings });
   const stream = operator.open(openRequestBytes({ service: 'shell', columns: 91, rows: 17, term: 'xterm' }));
   const size = new Uint8Array([0, 120, 0, 40]);
   write(stream, 'stdin', Buffer.from('stty size; tty\n'));
@@ -162,9 +162,10 @@ test('a shell has a terminal, of the size that it is told', async () => {
   await once(stream, 'end');
   stop.abort(new Error('enough'));
   expect(await ended).toEqual({ code: 'closedByPerson', message: 'enough' });
-  const [recording] = await session.recordings();
-  expect(recording?.file).toBe(file);
-  const [header, ...events] = readFileSync(file, 'utf8')
+  const [recording] = await recordings.finish();
+  // What a process finds that was started after this one died.
+  expect(await leftRecordings({ folder, code: 'aB3dE6gH' })).toEqual([recording]);
+  const [header, ...events] = readFileSync(join(folder, 'aB3dE6gH-0.cast'), 'utf8')
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as unknown);

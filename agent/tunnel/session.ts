@@ -9,7 +9,7 @@ import type { EndCode } from '../../shared/tunnel/frame.ts';
 import { OpenRequest } from '../../shared/tunnel/service.ts';
 import type { Streams } from '../system/streams/streams.ts';
 import { serveExec } from './exec-service.ts';
-import { Recording } from './recording.ts';
+import type { Recordings } from './recordings.ts';
 import { type RemoteAccess, requireService, serviceName } from './remote-access.ts';
 import { serveShell } from './shell-service.ts';
 import { serveTcp } from './tcp-service.ts';
@@ -22,9 +22,8 @@ export interface SessionParts {
   clock: Clock;
   idleMs: number;
   maxMs: number;
-  /** Where shells are recorded; undefined: they are not. */
-  recordTo: ((index: number) => string) | undefined;
-  title: string;
+  /** Undefined: shells are not recorded. */
+  recordings: Recordings | undefined;
 }
 
 export interface SessionEnd {
@@ -50,7 +49,6 @@ export class DeviceSession {
   readonly #mux: Mux;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  readonly #recordings: Recording[] = [];
   readonly peers = new Peers();
   #lastBytes = 0;
   #activeMs: number;
@@ -92,12 +90,6 @@ export class DeviceSession {
     return end;
   }
 
-  /** After the end: what was recorded, on disk. */
-  async recordings() {
-    const finished = await Promise.all(this.#recordings.map((one) => one.finish()));
-    return finished.filter((one) => one !== undefined);
-  }
-
   async #serve(stream: MuxStream): Promise<void> {
     let name = 'unknown';
     try {
@@ -117,17 +109,11 @@ export class DeviceSession {
   }
 
   #join(stream: MuxStream, request: OpenRequest): Promise<void> {
-    const { streams, policy, recordTo, clock, title } = this.#parts;
+    const { streams, policy, recordings } = this.#parts;
     const signal = this.#over.signal;
     if (request.service === 'tcp') return serveTcp(stream, request, streams, signal);
     if (request.service === 'exec') return serveExec(stream, request, streams, policy.user);
-    let recording: Recording | undefined;
-    if (recordTo) {
-      const { columns, rows } = request;
-      recording = new Recording(recordTo(this.#recordings.length), clock, { columns, rows, title });
-      this.#recordings.push(recording);
-    }
-    return serveShell(stream, request, { streams, user: policy.user, recording });
+    return serveShell(stream, request, { streams, user: policy.user, recording: recordings?.begin(request) });
   }
 
   /** Limits and signs of life, until the session is over. */

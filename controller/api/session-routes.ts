@@ -10,9 +10,11 @@ import {
 import { AppError } from '../../shared/errors.ts';
 import { SessionPeer } from '../../shared/task-types/connect.ts';
 import { lifeOf, type SessionRow } from '../store/sessions.ts';
+import { bytesOfBlob } from './device-transfer.ts';
 import { listPage, pagingOf } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { type Call, type Route, route } from './route.ts';
+import { sendBytes } from './send-bytes.ts';
 import { shownOrNull } from './show-time.ts';
 import { rfc3339 } from '../../shared/time.ts';
 
@@ -64,8 +66,12 @@ const describe = route({
   summary: 'Describe one session',
   params: SessionPath,
   answer: Session,
-  handle: async (call) =>
-    showSession(await find(call, call.params.session), call.principal.organization.name),
+  handle: async (call) => {
+    const row = await find(call, call.params.session);
+    // Also those that a device brought whose agent died, and that no result names.
+    const recordings = await call.parts.store.blobs.heldBy('recording', row.taskCode);
+    return { ...showSession(row, call.principal.organization.name), recordings };
+  },
 });
 
 const close = route({
@@ -79,6 +85,26 @@ const close = route({
   errors: ['conflict'],
   handle: async ({ parts, actor, principal, params }) =>
     showSession(await parts.core.sessions.close(actor, params.session), principal.organization.name),
+});
+
+const recording = route({
+  method: 'GET',
+  path: `${root}/:session/recordings/:digest`,
+  role: 'operator',
+  tag,
+  summary: 'Read a recorded shell, as asciicast v2; `Range: bytes=N-` goes on',
+  params: SessionPath.extend({ digest: z.string().max(64).describe('SHA-256, hex') }),
+  produces: 'application/x-asciicast',
+  handle: async (call) => {
+    const { parts, params } = call;
+    const row = await find(call, params.session);
+    const held = await parts.store.blobs.heldBy('recording', row.taskCode);
+    if (!held.includes(params.digest)) {
+      throw new AppError('not_found', `Session ${row.id} has no recording ${params.digest}`);
+    }
+    const bytes = await bytesOfBlob(parts, params.digest);
+    return sendBytes(call, { ...bytes, type: 'application/x-asciicast', fileName: `${row.taskCode}.cast` });
+  },
 });
 
 /** States as clients of this resource poll them: COMPLETED says that the session can be joined. */
@@ -104,7 +130,7 @@ const connectStatus = route({
   },
 });
 
-export const sessionRoutes: Route[] = [connect, list, describe, close, connectStatus];
+export const sessionRoutes: Route[] = [connect, list, describe, close, recording, connectStatus];
 
 async function find({ parts, principal }: Call, idOrCode: string): Promise<SessionRow> {
   const row = await parts.store.sessions.get(principal.organization.id, idOrCode);

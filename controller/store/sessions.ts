@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
 import { isFinal, type TaskState, taskStateNames } from '../../shared/task-state.ts';
 import type { PageOf, Paging } from './access.ts';
-import { type Db, all, changed } from './dialect.ts';
+import { type Db, all, atomically, changed } from './dialect.ts';
 
 export interface NewSession {
   id: string;
@@ -49,7 +49,7 @@ export interface SessionStore {
     filter: { life?: SessionLife; device?: string },
     paging: Paging,
   ): Promise<PageOf<SessionRow>>;
-  /** Closed ones that were opened before; returns how many went. */
+  /** Closed ones that were opened before, and their hold on their recordings; returns how many went. */
   prune(before: Instant, limit: number): Promise<number>;
 }
 
@@ -147,17 +147,26 @@ export class SqlSessionStore implements SessionStore {
     return { items: await this.#read(where, paging), total: Number(counted?.total ?? 0) };
   }
 
-  prune(before: Instant, limit: number): Promise<number> {
-    return changed(
-      this.#db,
-      sql`
-        delete from sessions where id in (
-          select s.id from sessions as s
-          where s.created_at < ${before}
-            and not exists (select 1 from tasks as t where t.code = s.task_code and t.status not in (${finals}))
-          limit ${limit}
-        )`,
-    );
+  async prune(before: Instant, limit: number): Promise<number> {
+    return atomically(this.#db, async (db) => {
+      const count = await changed(
+        db,
+        sql`
+          delete from sessions where id in (
+            select s.id from sessions as s
+            where s.created_at < ${before}
+              and not exists (select 1 from tasks as t where t.code = s.task_code and t.status not in (${finals}))
+            limit ${limit}
+          )`,
+      );
+      await changed(
+        db,
+        sql`
+          delete from blob_refs
+          where kind = 'recording' and not exists (select 1 from sessions where task_code = blob_refs.holder)`,
+      );
+      return count;
+    });
   }
 
   async #read(where: RawBuilder<unknown>, { page, perPage }: Paging): Promise<SessionRow[]> {

@@ -5,6 +5,11 @@ import { taskContract } from './task-type.ts';
 export const SessionMode = z.enum(['full', 'readonly']);
 export type SessionMode = z.output<typeof SessionMode>;
 
+/** A recording ends here and says so; the shell goes on. */
+export const maxRecordingBytes = 64 * 1024 * 1024;
+/** Shells that one session may record; further ones are refused. */
+export const maxRecordings = 100;
+
 /** Who used what in a session. */
 export const SessionPeer = z.object({
   service: z.string().max(300).describe('tcp:host:port, shell, or exec:program'),
@@ -42,7 +47,10 @@ export const Connect = taskContract({
     bytes_in: z.int(),
     bytes_out: z.int(),
     peers: z.array(SessionPeer).max(100),
-    recordings: z.array(z.string()).max(100).describe('digests of the recordings that the controller holds'),
+    recordings: z
+      .array(z.string())
+      .max(maxRecordings)
+      .describe('digests of the recordings that the controller holds'),
   }),
 });
 export type ConnectParameters = z.output<typeof Connect.parameters>;
