@@ -78,7 +78,7 @@ export class ContentCheck {
 
   /** After the last entry. */
   end(): { files: number; plainBytes: number } {
-    const missing = [...this.#open.values()].find(({ type }) => type === 'file');
+    const [missing] = this.#open.values();
     if (missing !== undefined) throw damaged(`${missing.path} is in the manifest and not in the archive`);
     return { files: this.#files, plainBytes: this.#bytes };
   }

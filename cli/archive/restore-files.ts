@@ -8,8 +8,8 @@ import { bytesText } from '../output/bytes.ts';
 import { mapInterfaces } from './interface-map.ts';
 import type { RestorableFile } from './selection.ts';
 
-/** Bounds of one restore: the files travel in one request. */
-export const restoreLimits = { files: 2000, fileBytes: 8 * 1024 * 1024, bytes: 48 * 1024 * 1024 };
+/** Bounds of one restore: the files travel in one request of at most 32 MiB, encrypted and in base64. */
+export const restoreLimits = { files: 2000, fileBytes: 8 * 1024 * 1024, bytes: 22 * 1024 * 1024 };
 
 /** Refuses before anything is kept in memory. */
 export function checkLimits(files: readonly RestorableFile[], archive: string): void {

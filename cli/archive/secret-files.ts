@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
+import { matchesGlob } from '../../shared/glob.ts';
 import type { ArchiveManifest } from '../../shared/task-types/backup.ts';
-import { isMeant } from './path-pattern.ts';
 
 type ManifestFile = ArchiveManifest['files'][number];
 
-/** Tells secret files: those that the shipped profile calls secret; without such a profile, those that only their owner may read. */
+/** Tells secret files: those that only their owner may read, and those that the shipped profile calls secret. */
 export async function secretFilesOf(profile: string): Promise<(file: ManifestFile) => boolean> {
   const units = await shippedUnits(profile);
-  if (units === undefined) return ({ mode }) => (Number.parseInt(mode, 8) & 0o077) === 0;
-  return ({ path, unit }) =>
-    (units.get(unit ?? '') ?? []).some(({ glob, secret }) => secret && isMeant(path, glob));
+  return ({ path, unit, mode }) =>
+    (Number.parseInt(mode, 8) & 0o077) === 0 ||
+    (units?.get(unit ?? '') ?? []).some(({ glob, secret }) => secret && matchesGlob(glob, path));
 }
 
 async function shippedUnits(profile: string) {

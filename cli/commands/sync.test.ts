@@ -8,7 +8,7 @@ import {
   sampleStatus,
   sampleSyncResult,
 } from '../testing/configuration-samples.ts';
-import { FakeController, paged } from '../testing/fake-controller.ts';
+import { FakeController, paged, refused } from '../testing/fake-controller.ts';
 import { hasTerminals, runMuster, startMuster, startOnTerminal } from '../testing/run-muster.ts';
 import { runId, sampleAnswer, sampleTask } from '../testing/samples.ts';
 
@@ -223,8 +223,16 @@ describe('apply', () => {
     const some = await sync(['apply', '--all']);
     expect(some.exitCode).toBe(3);
     expect(some.stderr).toContain('muster: edge-9: not_renderable: lan is not defined (undefined: lan)\n');
-    answers(errors, []);
-    expect((await sync(['apply', '--all'])).exitCode).toBe(1);
+    controller.on(
+      apply,
+      refused(422, 'not_renderable', 'No selected device can be sent its configuration', {
+        errors,
+        skipped: [],
+      }),
+    );
+    const none = await sync(['apply', '--all']);
+    expect(none.exitCode).toBe(2);
+    expect(none.stderr).toContain('(undefined: lan)\nmuster: No selected device');
   });
 
   test('with nothing to do it ends well', async () => {

@@ -49,7 +49,9 @@ export function addSyncApply(group: Command, open: Open): void {
     const { client, terminal } = environment;
     const wanted = requestOf(options, environment);
     if (!options.dryRun && !options.yes && isInteractive(terminal)) await ask(environment, wanted);
-    const answer = await client.sync.apply(wanted, terminal.random.uuid());
+    const answer = await client.sync
+      .apply(wanted, terminal.random.uuid())
+      .catch((error: unknown) => tellRefusal(environment, error));
     tellLeftOut(environment, answer);
     const tasks = await conclude(environment, answer, options, {
       view: syncOutcomeView,
@@ -83,7 +85,10 @@ async function ask({ client, terminal, output }: Environment, wanted: SyncReques
   throw new CliError('failed', 'nothing was sent', { code: 'declined' });
 }
 
-function tellLeftOut(environment: Environment, { errors, skipped }: Answer): void {
+function tellLeftOut(
+  environment: Environment,
+  { errors, skipped }: Pick<Answer, 'errors' | 'skipped'>,
+): void {
   const { output } = environment;
   const failed = new Set(errors.map(({ device_name }) => device_name));
   tellSkipped(environment, { skipped: skipped.filter(({ device_name }) => !failed.has(device_name)) });
@@ -91,6 +96,13 @@ function tellLeftOut(environment: Environment, { errors, skipped }: Answer): voi
     const more = [...conflicts, ...undefined_variables.map((name) => `undefined: ${name}`)];
     output.warn(`${device_name}: ${code}: ${error}${more.length > 0 ? ` (${more.join('; ')})` : ''}`);
   }
+}
+
+/** When no device can be sent anything the request is refused; what is wrong with each stands in the detail. */
+function tellRefusal(environment: Environment, error: unknown): never {
+  const { errors } = ((error instanceof CliError ? error.detail : undefined) ?? {}) as Partial<Answer>;
+  if (Array.isArray(errors) && !environment.output.isJson) tellLeftOut(environment, { errors, skipped: [] });
+  throw error;
 }
 
 /** A device that could not even be asked counts as one that failed. */
