@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
+import { configurationSample } from '../../test/harness/configuration-samples.ts';
 
 import { ErrorBody, roles } from '../../shared/api/common.ts';
 import { generateKeyPair } from '../../shared/node/keys.ts';
@@ -91,8 +92,11 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
   }
   if (route.path.endsWith('/enrolment-tokens/:name')) await enrolmentToken(name);
 
-  const body = await bodyFor(route, name);
-  const url = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
+  const sample = await configurationSample(api, route, name);
+  Object.assign(values, sample?.values);
+  const body = sample ? sample.body : await bodyFor(route, name);
+  const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
+  const url = sample?.query === undefined ? path : `${path}?${sample.query}`;
   return { url, ...(body && { body }) };
 }
 
