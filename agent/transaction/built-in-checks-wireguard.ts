@@ -45,11 +45,10 @@ export async function wireguardRunningProblem(
 }
 
 function differenceOf(wanted: WireguardConfig, found: WireguardConfig, own: string[]): string | undefined {
-  const differs = ['privatekey', 'listenport'].find((name) => {
-    const value = wanted.interface.get(name)?.[0];
-    return value !== undefined && value !== found.interface.get(name)?.[0];
-  });
-  if (differs !== undefined) return differs;
+  const key = (config: WireguardConfig) => (config.interface.get('privatekey') ?? []).map(clamped)[0];
+  if (key(wanted) !== key(found)) return 'key of its own';
+  const port = wanted.interface.get('listenport')?.[0];
+  if (port !== undefined && port !== found.interface.get('listenport')?.[0]) return 'ListenPort';
   if (peersText(wanted) !== peersText(found)) return 'set of peers';
   const has = new Set(own.map(canonical));
   return (wanted.interface.get('address') ?? []).every((one) => has.has(canonical(one)))
@@ -65,6 +64,14 @@ const peersText = ({ peers }: WireguardConfig): string =>
     })
     .sort()
     .join('\n');
+
+/** A private key as Curve25519 uses it, and as it is shown. */
+function clamped(key: string): string {
+  const bytes = Buffer.from(key, 'base64');
+  bytes[0] = (bytes[0] ?? 0) & 248;
+  bytes[31] = ((bytes[31] ?? 0) & 127) | 64;
+  return bytes.toString('base64');
+}
 
 const canonical = (text: string): string => {
   const prefix = parsePrefix(text);

@@ -21,13 +21,15 @@ export interface SyncPlan {
   generation: number;
   controller: { host: string; port: number };
   files: Record<string, string>;
-  confirmSeconds?: number;
+  /** Ends it by a wish to stop when everything is applied: at the second probe, the first being the one before any change. */
+  stopAfterApply?: boolean;
 }
 
 const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as SyncPlan;
 const shipped = loadProfiles().get('debian');
 if (!shipped) throw new Error('there is no profile for Debian');
-const profile = { ...shipped, confirm_s: 30, probe: { every_s: 0.2, need: 2, over_s: 0.5 } };
+const units = shipped.units.map(({ confirm_s: _, ...unit }) => unit);
+const profile = { ...shipped, units, confirm_s: 30, probe: { every_s: 0.2, need: 2, over_s: 0.5 } };
 
 const blobs = new Map<string, Buffer>();
 const keep = (text: string): string => {
@@ -58,6 +60,8 @@ const manifest = JSON.stringify(
   }),
 );
 
+const stopping = new AbortController();
+let probes = 0;
 const folder = '/var/lib/muster-lab/transactions';
 const parts: TransactionParts = {
   device: { id: 'lab' },
@@ -71,7 +75,14 @@ const parts: TransactionParts = {
     },
     secrets: () => Promise.reject(new Error('there are no secrets')),
   },
-  probe: { address: plan.controller, attempt: (_, timeoutMs) => probe(timeoutMs) },
+  probe: {
+    address: plan.controller,
+    attempt: (_, timeoutMs) => {
+      probes += 1;
+      if (plan.stopAfterApply && probes === 2) stopping.abort(new TaskError('cancelled', 'enough'));
+      return probe(timeoutMs);
+    },
+  },
   keys: {
     stateDigest: (text) => createHmac('sha256', 'lab').update(text).digest('hex'),
     secretToken: (value) => createHmac('sha256', 'lab').update(value).digest('hex').slice(0, 8),
@@ -106,7 +117,7 @@ const lines: string[] = [];
 const context: TransactionContext = {
   code: 'aB3dE6gH',
   clock: systemClock,
-  signal: new AbortController().signal,
+  signal: stopping.signal,
   output: (_, text) => void lines.push(text),
   progress: () => {},
 };
@@ -115,7 +126,6 @@ const parameters = Sync.parameters.parse({
   manifest: keep(manifest),
   manifest_bytes: Buffer.byteLength(manifest),
   on_drift: 'overwrite',
-  ...(plan.confirmSeconds === undefined ? {} : { confirm_seconds: plan.confirmSeconds }),
 });
 
 async function outcome(): Promise<unknown> {

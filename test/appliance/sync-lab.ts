@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SyncStep } from '../../shared/task-types/sync.ts';
-import { Appliance, type ApplianceOptions } from '../harness/appliance.ts';
+import { Appliance, type ApplianceOptions, applianceUnavailable } from '../harness/appliance.ts';
+import { lacks } from '../harness/not-tested.ts';
 import { projectRoot } from '../harness/source-files.ts';
 import type { SyncPlan } from './sync-driver.ts';
 
@@ -26,6 +27,8 @@ export class SyncLab implements AsyncDisposable {
   readonly appliance: Appliance;
   readonly #server: Server;
   #generation = 0;
+  /** What was applied last: a transaction names everything, what it does not name is deleted. */
+  #desired: Record<string, string> = {};
 
   private constructor(appliance: Appliance, server: Server) {
     this.appliance = appliance;
@@ -45,19 +48,27 @@ export class SyncLab implements AsyncDisposable {
     return new SyncLab(appliance, server);
   }
 
-  /** One transaction with these files, by the shipped profile. */
+  /** Why no lab can be had on this machine, or undefined. */
+  static unavailable(...programs: string[]): string | undefined {
+    return applianceUnavailable() ?? programs.map(lacks).find((reason) => reason !== undefined);
+  }
+
+  /** One transaction with these files and all that were applied before, by the shipped profile. */
   async sync(
     files: Record<string, string>,
-    options: Pick<SyncPlan, 'confirmSeconds'> = {},
+    options: Pick<SyncPlan, 'stopAfterApply'> = {},
   ): Promise<SyncOutcome> {
     const generation = ++this.#generation;
-    const plan: SyncPlan = { id: `lab-${generation}`, generation, controller, files, ...options };
+    const all = { ...this.#desired, ...files };
+    const plan: SyncPlan = { id: `lab-${generation}`, generation, controller, files: all, ...options };
     const path = `/var/lib/muster-lab-plan-${generation}.json`;
     await this.appliance.write(path, JSON.stringify(plan));
     const end = await this.appliance.exec([process.execPath, driver, path]);
     const line = end.stdout.trim().split('\n').at(-1) ?? '';
     if (end.exitCode !== 0 || line === '') throw new Error(`the driver failed: ${end.stderr.slice(-4000)}`);
-    return Outcome.parse(JSON.parse(line));
+    const outcome = Outcome.parse(JSON.parse(line));
+    if (outcome.outcome === 'applied') this.#desired = all;
+    return outcome;
   }
 
   /** A transaction that must come through. */
@@ -65,6 +76,12 @@ export class SyncLab implements AsyncDisposable {
     const outcome = await this.sync(files);
     if (outcome.outcome === 'applied') return outcome;
     throw new Error(`${outcome.outcome}: ${outcome.message}\n${outcome.log.join('\n').slice(-6000)}`);
+  }
+
+  /** Whether a service's own validator takes this text; `{file}` in its arguments is where it lies. */
+  async accepts(text: string, argv: string[], file = '/tmp/candidate'): Promise<boolean> {
+    await this.appliance.write(file, text);
+    return (await this.appliance.exec(argv.map((one) => one.replace('{file}', file)))).exitCode === 0;
   }
 
   /** What a shell in the appliance prints. */
