@@ -70,6 +70,7 @@ const layers: Record<string, string[]> = {
 
 /** Heavy libraries and the only folders that may know them. Others get what they need handed in. */
 const homes: Record<string, string[]> = {
+  croner: ['controller/schedules'],
   'better-sqlite3': ['controller/store', 'agent/store', 'shared/node'],
   kysely: ['controller/store'],
   pg: ['controller/store'],
