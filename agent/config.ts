@@ -12,6 +12,21 @@ export const AgentConfigFile = z.strictObject({
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   policy: Policy.prefault({}).describe('what this device accepts at all'),
   remote_access: RemoteAccess.prefault({}).describe('what remote sessions may do on this device'),
+  configuration: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('false: SYNC, PULL and BACKUP are not offered'),
+      profile: z
+        .string()
+        .optional()
+        .describe('id of the device profile; the only one for the platform when absent'),
+      profiles_folder: z
+        .string()
+        .startsWith('/')
+        .default('/etc/muster/profiles')
+        .describe('profiles of the device’s own'),
+    })
+    .prefault({})
+    .describe('what may be managed on this device, and how it is checked'),
   slots: z
     .strictObject({
       exclusive: z.int().min(0).max(1).default(defaultSlots.exclusive),

@@ -5,6 +5,7 @@ import { openSessionSocket } from '../shared/node/session-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
 import { CommandError } from './command-error.ts';
+import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentParts } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
@@ -77,9 +78,11 @@ export async function openContext(options: {
   };
   const dial = wsDial(asking);
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
+  const system = await composeSystem(options, identity);
+  const configuration = await composeConfiguration({ ...options, identity, asking, transfers, system });
   const parts: AgentParts = {
     db,
-    system: await composeSystem(options, identity),
+    system: withRecipient(system, configuration.recipient),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     clock: systemClock,
@@ -90,6 +93,7 @@ export async function openContext(options: {
     controllerClock,
     handlers: {
       ...handlers,
+      ...configuration.handlers,
       CONNECT: createConnectHandler({
         streams: createStreams(),
         policy: config.remote_access,
@@ -104,6 +108,13 @@ export async function openContext(options: {
   };
   const owned = resources.move();
   return { parts, identity, publicKey: keys.publicKey, [Symbol.dispose]: () => owned.dispose() };
+}
+
+/** Whoever encrypts to this device finds its recipient among the facts. */
+function withRecipient(system: System, recipient: string | undefined): System {
+  if (recipient === undefined) return system;
+  const collect = async () => ({ ...(await system.facts.collect()), encryption_recipient: recipient });
+  return { ...system, facts: { collect } };
 }
 
 /** The real machine; with `dummy`, power and services in memory and everything else real. */

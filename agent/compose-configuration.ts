@@ -1,0 +1,91 @@
+import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import type { Logger } from '../shared/node/logger.ts';
+import type { AgentConfig } from './config.ts';
+import type { DataFolder } from './data-folder.ts';
+import { openDeviceKeys } from './device-keys.ts';
+import type { Configuration } from './handlers/configuration.ts';
+import { createSyncHandler } from './handlers/sync.ts';
+import type { Identity } from './identity.ts';
+import { HttpControllerProbe } from './link/controller-probe.ts';
+import type { DeviceTokenParts } from './link/device-token.ts';
+import type { HttpTransfers } from './link/transfers.ts';
+import type { Handlers } from './runner/runner.ts';
+import type { System } from './system/system.ts';
+import { createLinuxTransactionMachine } from './transaction/linux/machine.ts';
+import type { TransactionMachine } from './transaction/machine.ts';
+import { chooseProfile, loadProfiles } from './transaction/profiles.ts';
+import { endPendingTransaction } from './transaction/recover-transaction.ts';
+
+export interface ConfigurationOptions {
+  folder: DataFolder;
+  config: AgentConfig;
+  identity: Identity;
+  asking: DeviceTokenParts & { url: string };
+  transfers: HttpTransfers;
+  system: System;
+  dummy: boolean;
+  log: Logger;
+}
+
+/** What is the agent's own on every machine, whatever a profile says. */
+const ownPaths = [
+  '/etc/muster',
+  '/etc/systemd/system/muster-agent.service',
+  '/etc/systemd/system/muster-guard-boot.service',
+  '/usr/lib/muster-agent',
+];
+
+/**
+ * The task types that read and change this machine's configuration. None when it is switched off, or when this process may not change the
+ * machine: an agent that is not root does not offer them.
+ */
+export async function composeConfiguration(
+  options: ConfigurationOptions,
+): Promise<{ handlers: Handlers; recipient?: string }> {
+  const { folder, config, identity, asking, transfers, dummy, log } = options;
+  if (!config.configuration.enabled) return { handlers: {} };
+  if (!dummy && process.getuid?.() !== 0) {
+    log.info('not root: SYNC, PULL and BACKUP are not offered');
+    return { handlers: {} };
+  }
+  const { profile, machine } = await openMachine(options);
+  const ended = await endPendingTransaction(machine);
+  if (ended !== undefined) log.warn({ event: 'transaction.ended' }, ended);
+
+  const keys = await openDeviceKeys(folder, { keys: asking.keys, controllerKey: identity.controller_key });
+  const configuration: Configuration = {
+    device: { id: identity.device_id, name: identity.name, agentVersion: config.version },
+    profile,
+    machine,
+    transfers,
+    probe: new HttpControllerProbe({ ...asking, controllerKey: identity.controller_key, clock: systemClock }),
+    keys,
+    spool: folder.spool,
+    ownPaths: [...ownPaths, folder.path],
+  };
+  return { handlers: { SYNC: createSyncHandler(configuration) }, recipient: keys.recipient };
+}
+
+/** The machine this process runs on; with `dummy` one in memory, with a small profile that shows how it behaves. */
+async function openMachine({
+  folder,
+  config,
+  system,
+  dummy,
+}: ConfigurationOptions): Promise<{ profile: Configuration['profile']; machine: TransactionMachine }> {
+  if (dummy) {
+    const { bootMemoryMachine } = await import('./transaction/memory/memory-machine.ts');
+    const { memoryProfile: profile } = await import('./transaction/memory/memory-profile.ts');
+    const bootId = systemRandom.uuid();
+    return { profile, machine: await bootMemoryMachine({ profile, clock: systemClock, bootId }) };
+  }
+  const { profile: id, profiles_folder: own } = config.configuration;
+  const profile = chooseProfile(loadProfiles(own), {
+    platform: 'linux',
+    ...(id === undefined ? {} : { id }),
+  });
+  return {
+    profile,
+    machine: createLinuxTransactionMachine({ folder: folder.transactions, processes: system.processes }),
+  };
+}
