@@ -21,7 +21,7 @@ import {
 import { blobOfTask, keepRecording, taskOfDevice, uploadSlot } from './device-transfer.ts';
 import { type DeviceCall, type Route, deviceRoute } from './route.ts';
 import { sendBytes } from './send-bytes.ts';
-import { idleMs } from './slow-requests.ts';
+import { giveUpIdle } from './slow-requests.ts';
 
 const tag = 'device';
 const root = `${devicePath}/tasks/:task`;
@@ -94,7 +94,7 @@ const append = deviceRoute({
     const slot = await slotOf(call);
     const body = request.body instanceof Readable ? request.body : Readable.from([]);
     const length = request.headers['content-length'];
-    request.raw.setTimeout(idleMs, () => request.raw.destroy());
+    giveUpIdle(request);
     const offset = await parts.content.uploads.append(slot, offsetOf(request.headers[uploadOffsetHeader]), {
       stream: body,
       bytes: length === undefined ? undefined : Number(length),

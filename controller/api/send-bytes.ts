@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { ByteRange } from '../content/blobs.ts';
 import { errorBody } from './failures.ts';
 import type { OpenCall } from './route.ts';
-import { idleMs } from './slow-requests.ts';
+import { giveUpIdle } from './slow-requests.ts';
 
 /** Bytes to be sent: all of them, or from the middle on. */
 export interface Bytes {
@@ -29,7 +29,7 @@ export async function sendBytes({ request, reply }: OpenCall, bytes: Bytes): Pro
   const { start, end } = range ?? { start: 0, end: size - 1 };
   reply.type(type).header('content-length', end - start + 1);
   if (range) reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`);
-  request.raw.setTimeout(idleMs, () => request.raw.destroy());
+  giveUpIdle(request);
   return bytes.open(range);
 }
 

@@ -76,7 +76,7 @@ export class Uploads {
       } catch (error) {
         if (error instanceof TooLong) throw await this.#tooLarge(slot);
         if (signal.aborted) throw takenOver(slot);
-        throw error;
+        throw isCut(error) ? cutOff(slot) : error;
       }
       return end + file.bytesWritten;
     });
@@ -210,6 +210,18 @@ const notThere = ({ code, name }: UploadSlot, offset: number, end: number): AppE
   new AppError('conflict', `${name} of task ${code} ends at ${end}, and not at ${offset}: go on from there`, {
     detail: { offset: end },
   });
+
+/** The other side ended the connection in the middle of the body. */
+const isCut = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE');
+
+const cutOff = ({ code, name }: UploadSlot): AppError =>
+  new AppError(
+    'bad_request',
+    `The connection ended before the body: what came of ${name} of task ${code} is kept`,
+  );
 
 const takenOver = ({ code, name }: UploadSlot): AppError =>
   new AppError('conflict', `${name} of task ${code} is written by a newer request`);
