@@ -13,9 +13,22 @@ import {
   Organization,
   OrganizationList,
 } from '../../shared/api/access.ts';
+import { Bundle, BundleList, PutBundle } from '../../shared/api/bundles.ts';
 import { ErrorBody } from '../../shared/api/common.ts';
 import { ChangeLabels, Device, DeviceList, RenameDevice, ReplaceLabels } from '../../shared/api/devices.ts';
 import { CancelRun, CancelRunAnswer, Run, RunList } from '../../shared/api/runs.ts';
+import {
+  DevicePlan,
+  Plan,
+  PlanRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  RestoreRequest,
+  SyncAnswer,
+  SyncRequest,
+  SyncStatus,
+  SyncStatusList,
+} from '../../shared/api/sync.ts';
 import { TaskTypeInfo, TaskTypeList } from '../../shared/api/task-types.ts';
 import {
   CancelTask,
@@ -28,6 +41,7 @@ import {
   TaskLogLine,
   TaskLogPage,
 } from '../../shared/api/tasks.ts';
+import { PutVariable, Variable, VariableList } from '../../shared/api/variables.ts';
 import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 
 /** Schemas that have a name of their own in the OpenAPI document. */
@@ -36,6 +50,8 @@ export const namedSchemas = {
   AccessTokenList,
   AuditEntry,
   AuditList,
+  Bundle,
+  BundleList,
   CancelRun,
   CancelRunAnswer,
   CancelTask,
@@ -46,6 +62,7 @@ export const namedSchemas = {
   CreateEnrolmentToken,
   Device,
   DeviceList,
+  DevicePlan,
   EnrolAnswer,
   EnrolmentToken,
   EnrolmentTokenList,
@@ -54,13 +71,24 @@ export const namedSchemas = {
   Me,
   Organization,
   OrganizationList,
+  Plan,
+  PlanRequest,
+  PutBundle,
+  PutVariable,
+  ReleaseAnswer,
+  ReleaseRequest,
   RenameDevice,
   ReplaceLabels,
+  RestoreRequest,
   Rollout,
   Run,
   RunAnswer,
   RunList,
   RunRequest,
+  SyncAnswer,
+  SyncRequest,
+  SyncStatus,
+  SyncStatusList,
   Targets,
   Task,
   TaskList,
@@ -68,4 +96,6 @@ export const namedSchemas = {
   TaskLogPage,
   TaskTypeInfo,
   TaskTypeList,
+  Variable,
+  VariableList,
 };

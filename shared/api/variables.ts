@@ -9,13 +9,23 @@ export const VariableName = z
 export const VariableScope = z.enum(['organization', 'label', 'device']);
 export type VariableScope = z.output<typeof VariableScope>;
 
+/** JSON. Not recursive, because documents about the API would have to be. */
+const Value = z.union([
+  z.string(),
+  z.number(),
+  z.boolean(),
+  z.null(),
+  z.array(z.unknown()),
+  z.record(z.string(), z.unknown()),
+]);
+
 /** PUT /api/v1/organizations/{organization}/variables */
 export const PutVariable = z.strictObject({
   name: VariableName,
   scope: VariableScope.default('organization'),
   /** `label`: key=value; `device`: its name; `organization`: absent. */
   key: z.string().max(256).optional().describe('key=value of the label group, or name of the device'),
-  value: z.json().describe('text, number, truth value, list or object'),
+  value: Value.describe('text, number, truth value, list or object'),
   secret: z.boolean().default(false).describe('stored encrypted, never shown again; must be text'),
 });
 export type PutVariable = z.output<typeof PutVariable>;
@@ -25,7 +35,7 @@ export const Variable = z.object({
   scope: VariableScope,
   key: z.string().nullable(),
   secret: z.boolean(),
-  value: z.json().nullable().describe('null when secret'),
+  value: Value.describe('null when secret'),
   updated_by: z.string(),
   updated_at: Timestamp,
 });
