@@ -48,7 +48,7 @@ const diff = route({
   params: DevicePath,
   query: DiffQuery,
   answer: SnapshotDiff,
-  errors: ['payload_too_large'],
+  errors: ['payload_too_large', 'not_renderable', 'digest_mismatch'],
   handle: async (call) => call.parts.content.snapshots.diff(await ownDevice(call), call.query),
 });
 
@@ -60,7 +60,7 @@ const view = route({
   summary: 'Read one version of a device’s configuration, without its secrets',
   params: VersionPath,
   answer: SnapshotView,
-  errors: ['payload_too_large'],
+  errors: ['payload_too_large', 'not_renderable', 'digest_mismatch'],
   handle: async (call) => {
     const device = await ownDevice(call);
     const { snapshots } = call.parts.content;

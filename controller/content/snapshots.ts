@@ -71,7 +71,13 @@ export class Snapshots {
 
   async view(row: SnapshotRow): Promise<ConfigView> {
     const text = await this.#parts.blobs.text(row.viewSha256, maxViewBytes);
-    return parseJson(`The view of version ${row.version}`, ConfigView, text);
+    try {
+      return parseJson(`The view of version ${row.version}`, ConfigView, text);
+    } catch (cause) {
+      throw new AppError('not_renderable', `What the device brought as version ${row.version} is no view`, {
+        cause,
+      });
+    }
   }
 
   /** Against the version before, unless `from` says otherwise; the first is compared with nothing. */

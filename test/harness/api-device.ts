@@ -230,7 +230,8 @@ export const configView = (files: Record<string, string>, ruleset = 'rules-1'): 
   ],
 });
 
-const pullReport = (view: ConfigView): PullReport => ({
+/** What a device says of a view; the digest is still to be told. */
+export const pullReport = (view: ConfigView): PullReport => ({
   profile: { id: 'debian', rev: 1 },
   ruleset: view.ruleset,
   units: [
