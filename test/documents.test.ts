@@ -4,12 +4,15 @@ import { expect, test } from 'vitest';
 import { AgentConfigFile } from '../agent/config.ts';
 import { exitCodes } from '../cli/exit-codes.ts';
 import { ControllerConfig } from '../controller/config.ts';
+import { DriftStatus } from '../shared/api/sync.ts';
 import { Down } from '../shared/protocol/down.ts';
 import { Report } from '../shared/protocol/report.ts';
 import { Up } from '../shared/protocol/up.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import { taskStateNames } from '../shared/task-state.ts';
 import { taskContracts } from '../shared/task-types/contracts.ts';
+import { UnitStatus } from '../shared/task-types/pull.ts';
+import { syncErrors } from '../shared/task-types/sync.ts';
 import { projectRoot } from './harness/source-files.ts';
 
 const text = (name: string): string => readFileSync(join(projectRoot, 'docs', `${name}.md`), 'utf8');
@@ -32,6 +35,12 @@ test('operations names every key of both configurations', () => {
 test('operations names every state, and what a crash means for every type', () => {
   expect(unnamed('operations', taskStateNames)).toEqual([]);
   expect(unnamed('operations', Object.keys(taskContracts))).toEqual([]);
+});
+
+test('configuration names every way a sync ends, and every status of devices and units', () => {
+  const quoted = [...syncErrors, ...DriftStatus.options].map((word) => `\`${word}\``);
+  const units = UnitStatus.options.filter((word) => !/^(in_sync|never_synced)$/.test(word));
+  expect(unnamed('configuration', [...quoted, ...units])).toEqual([]);
 });
 
 test('protocol names every message and every close code', () => {
