@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
@@ -80,7 +81,7 @@ async function openMachine({
     return { profile, machine: await bootMemoryMachine({ profile, clock: systemClock, bootId }) };
   }
   const { profile: id, profiles_folder: own } = config.configuration;
-  const profile = chooseProfile(loadProfiles(own), {
+  const profile = chooseProfile(loadProfiles(existsSync(own) ? own : undefined), {
     platform: 'linux',
     ...(id === undefined ? {} : { id }),
   });
