@@ -1,5 +1,6 @@
 import { generateAgeKeys } from '../../shared/node/age.ts';
 import type { Labels } from '../../shared/ids.ts';
+import { ApiDevice } from './api-device.ts';
 import type { ApiUnderTest } from './api.ts';
 import { ScriptedDevice } from './scripted-device.ts';
 import { memorySocketPair } from './memory-socket.ts';
@@ -22,6 +23,20 @@ export class DesiredUnderTest {
     const told = { hostname: name, encryption_recipient: recipient, ...facts };
     await this.api.store.devices.saveFacts(id, 'digest', told, Date.now());
     return { id, identity };
+  }
+
+  /** The same, which also talks to the API with its own key. */
+  async speaking(name: string, labels: Labels = {}): Promise<{ device: ApiDevice; identity: string }> {
+    const device = await ApiDevice.make(this.api, name);
+    const { identity, recipient } = await generateAgeKeys();
+    await this.api.store.devices.setLabels(device.id, labels, Date.now());
+    await this.api.store.devices.saveFacts(
+      device.id,
+      'digest',
+      { encryption_recipient: recipient },
+      Date.now(),
+    );
+    return { device, identity };
   }
 
   async bundle(name: string, files: Record<string, string | null>, over: object = {}): Promise<void> {
@@ -64,7 +79,14 @@ export class DesiredUnderTest {
   async parameters(code: string) {
     const task = await this.api.store.tasks.get(undefined, code);
     if (task === undefined) throw new Error(`there is no task ${code}`);
-    return { task, parameters: JSON.parse(task.parameters) as Record<string, never> };
+    return { task, parameters: JSON.parse(task.parameters) as Record<string, unknown> };
+  }
+
+  /** Types of the events so far that a filter lets pass, with their data. */
+  async events(type: string): Promise<Record<string, unknown>[]> {
+    const filter = { organizationId: this.api.admin.organization.id };
+    const events = await this.api.store.events.read(filter, 0, 10_000);
+    return events.filter((event) => event.type === type).map(({ data }) => data);
   }
 
   /** A link of the device, past its welcome. */
