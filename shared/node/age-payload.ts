@@ -17,9 +17,9 @@ export async function* sealPayload(
   const nonce = new Nonce();
   for await (const piece of plain) {
     // A full chunk waits until more comes: only then it is not the last.
-    for (const chunk of chunks.add(piece)) yield seal(chunk, key, nonce.next());
+    for (const chunk of chunks.add(piece)) yield* seal(chunk, key, nonce.next());
   }
-  yield seal(chunks.last(), key, nonce.last());
+  yield* seal(chunks.last(), key, nonce.last());
 }
 
 /** `first` is what was read of the payload already; the key depends on the nonce that the payload begins with. */
@@ -49,11 +49,11 @@ export async function* openPayload(
   yield last;
 }
 
-function seal(chunk: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
+function seal(chunk: Uint8Array, key: Uint8Array, nonce: Uint8Array): [Buffer, Buffer] {
   const sealing = createCipheriv(cipher, key, nonce, { authTagLength: tagBytes });
   const body = sealing.update(chunk);
   sealing.final();
-  return Buffer.concat([body, sealing.getAuthTag()]);
+  return [body, sealing.getAuthTag()];
 }
 
 function open(sealed: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
