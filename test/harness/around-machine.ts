@@ -9,14 +9,21 @@ export const aroundMachine = (machine: TransactionMachine, around: Around): Tran
     begin: (workspace) => aroundWorkspace(workspace as Workspace, around),
     find: (workspace) => workspace && aroundWorkspace(workspace as Workspace, around),
     pending: (workspace) => workspace && aroundWorkspace(workspace as Workspace, around),
-    openScratch: (scratch) => wrap(scratch as Scratch, 'scratch', around, {}),
+    openScratch: (scratch) => aroundScratch(scratch as Scratch, around),
   });
 
 const aroundWorkspace = (workspace: Workspace, around: Around): Workspace =>
   wrap(workspace, 'workspace', around, {});
 
+/** No Proxy: `await using` does not find the method of one. */
+const aroundScratch = (scratch: Scratch, around: Around): Scratch => ({
+  name: scratch.name,
+  connect: (timeoutMs, signal) => around('scratch.connect', () => scratch.connect(timeoutMs, signal)),
+  [Symbol.asyncDispose]: () => around('scratch.dispose', async () => scratch[Symbol.asyncDispose]()),
+});
+
 /** These answer at once, or not by a promise. */
-const plain = new Set<string | symbol>(['id', 'name', 'uptimeMs', 'read', 'bootId', 'realPath', 'hasProgram']);
+const plain = new Set<string>(['id', 'uptimeMs', 'read', 'bootId', 'realPath', 'hasProgram']);
 
 function wrap<Thing extends object>(
   thing: Thing,
@@ -28,7 +35,7 @@ function wrap<Thing extends object>(
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
       if (typeof value !== 'function') return value;
-      if (plain.has(key) || typeof key === 'symbol') return value.bind(target) as unknown;
+      if (typeof key === 'symbol' || plain.has(key)) return value.bind(target) as unknown;
       return async (...parameters: unknown[]): Promise<unknown> => {
         const detail = typeof parameters[0] === 'string' ? ` ${parameters[0]}` : '';
         const result = await around(

@@ -2,6 +2,7 @@ import type { AgentConfig } from '../../agent/config.ts';
 import { type AgentCore, createAgentCore } from '../../agent/core.ts';
 import { handlers } from '../../agent/handlers/registry.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { SavedDisk } from '../../agent/transaction/memory/memory-disk.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { openSqlite, type Sqlite } from '../../shared/node/sqlite.ts';
 import { type DiskFaults, processDatabase } from './crashing-database.ts';
@@ -10,9 +11,11 @@ import type { Ledger, MachineEvent } from './ledger.ts';
 import type { Learns } from './connection.ts';
 import { createMachine } from './machine.ts';
 import type { Network } from './network.ts';
+import { ManagedMachine, type ManagedMachineParts } from './managed-machine.ts';
 import { Process, ProcessDied, WallClock } from './process.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { SyncOrders } from './sync-orders.ts';
 import type { Trace } from './trace.ts';
 
 export interface DeviceNodeParts {
@@ -27,8 +30,16 @@ export interface DeviceNodeParts {
   bornAt: number;
   controllerKey: string;
   config: AgentConfig;
+  orders: SyncOrders;
+  plantMachine: ManagedMachineParts['plant'];
   plantHandlers: (handlers: Handlers) => Handlers;
   plantSocket: (socket: FrameSocket) => FrameSocket;
+}
+
+/** Everything on a device's disk. */
+export interface DeviceSnapshot {
+  database: Buffer;
+  disk: SavedDisk;
 }
 
 /** A polite stop may take so long: what the agent gives its tasks, and some more. */
@@ -40,6 +51,8 @@ export class DeviceNode {
   /** The database file. */
   raw: Sqlite;
   readonly faults: DiskFaults = { crash: undefined, full: undefined };
+  /** What can be configured on it. */
+  readonly managed: ManagedMachine;
   readonly #parts: DeviceNodeParts;
   readonly #bootId = { value: '' };
   #boot: Process | undefined;
@@ -54,6 +67,20 @@ export class DeviceNode {
     this.#parts = parts;
     this.wall = new WallClock(parts.scheduler, parts.bornAt);
     this.raw = openSqlite(':memory:');
+    const { id: deviceId, name, scheduler, trace, ledger, random, orders, network, plantMachine } = parts;
+    const delays = random.split('new connections');
+    this.managed = new ManagedMachine({
+      deviceId,
+      name,
+      scheduler,
+      trace,
+      ledger,
+      random: random.split('managed'),
+      orders,
+      unreachable: () => network.problem(deviceId),
+      delayMs: () => delays.integer(5, delays.chance(0.02) ? 2_000 : 100),
+      plant: plantMachine,
+    });
   }
 
   get id(): string {
@@ -74,7 +101,11 @@ export class DeviceNode {
     this.#boot = new Process(`${name} (machine)`, scheduler, this.wall);
     this.#bootId.value = random.uuid();
     this.#note('booted');
-    this.#startAgentAfter(random.integer(100, 2_000));
+    const boot = this.#boot;
+    const agentAfterMs = random.integer(100, 2_000);
+    void this.managed.boot(boot, this.#bootId.value).then(() => {
+      if (boot.alive) this.#startAgentAfter(agentAfterMs);
+    });
   }
 
   /** Power cut, reboot or power off; what was under way to the controller is lost in part. */
@@ -83,6 +114,7 @@ export class DeviceNode {
     const { random, network, scheduler } = this.#parts;
     this.#killAgent();
     this.#boot.die();
+    this.managed.down();
     this.#note('went down');
     network.cutAll(this.id, {
       agentLearns: 'never',
@@ -117,7 +149,10 @@ export class DeviceNode {
     this.#draining = true;
     this.#note('agent stops');
     scheduler.after(stopMs, () => {
-      if (agent.alive) ledger.bugs.push(`${name}: the agent did not stop within ${stopMs} ms`);
+      if (!agent.alive) return;
+      // On a slow disk the way back takes its time: the service manager kills the agent, and the guard goes on.
+      if (this.managed.isPending) this.crashAgent(downMs);
+      else ledger.bugs.push(`${name}: the agent did not stop within ${stopMs} ms`);
     });
     this.#core.drain().then(
       () => this.#stop.abort(new Error('the agent is stopped')),
@@ -133,21 +168,24 @@ export class DeviceNode {
     if (!this.#boot?.alive) return;
     this.goDown(downMs);
     this.raw = openSqlite(':memory:');
+    this.managed.wipe();
     this.#note('wiped');
   }
 
   /** Undefined while it holds a task: putting back a task that was about to start is beyond what can be noticed. */
-  snapshot(): Buffer | undefined {
+  snapshot(): DeviceSnapshot | undefined {
     const isNew = this.raw.pragma('user_version', { simple: true }) === 0;
     const isBusy = isNew || this.raw.inTransaction || this.#holdsTasks();
-    return isBusy ? undefined : this.raw.serialize();
+    if (isBusy || this.managed.isPending) return undefined;
+    return { database: this.raw.serialize(), disk: this.managed.disk.save() };
   }
 
   /** The disk is put back to an earlier state. */
-  restore(snapshot: Buffer, downMs: number): void {
+  restore(snapshot: DeviceSnapshot, downMs: number): void {
     if (!this.#boot?.alive) return;
     this.goDown(downMs);
-    this.raw = openSqlite(snapshot);
+    this.raw = openSqlite(snapshot.database);
+    this.managed.load(snapshot.disk);
     this.#note('restored');
   }
 
@@ -183,7 +221,7 @@ export class DeviceNode {
       faults: this.faults,
       committed: () => {},
     });
-    this.#run(boot, agent, database).then(
+    this.#serve(boot, agent, database).then(
       () => {
         if (!agent.alive) return;
         if (this.#stopped) this.#stopped();
@@ -198,7 +236,12 @@ export class DeviceNode {
     );
   }
 
-  #run(boot: Process, agent: Process, db: Sqlite): Promise<void> {
+  async #serve(boot: Process, agent: Process, db: Sqlite): Promise<void> {
+    const managed = await this.managed.serve(agent);
+    if (agent.alive) await this.#run(boot, agent, { db, managed });
+  }
+
+  #run(boot: Process, agent: Process, { db, managed }: { db: Sqlite; managed: Handlers }): Promise<void> {
     const { id, log, network, controllerKey, config, trace, ledger, plantHandlers, plantSocket } =
       this.#parts;
     const random = this.#parts.random.split(`life ${this.#lives}`);
@@ -227,7 +270,7 @@ export class DeviceNode {
       random,
       log,
       config,
-      handlers: recordExecutions(plantHandlers(handlers), recorder),
+      handlers: recordExecutions(plantHandlers({ ...handlers, ...managed }), recorder),
     });
     this.#core = core;
     return core.run(this.#stop.signal);

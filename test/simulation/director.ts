@@ -2,7 +2,7 @@ import { unreachable } from '../../shared/unreachable.ts';
 import type { DiskFaults, FullAt } from './crashing-database.ts';
 import type { DeviceNode } from './device-node.ts';
 import type { Operator } from './operator.ts';
-import type { Action, Crash } from './schedule.ts';
+import type { Action, Crash, TransactionDeath } from './schedule.ts';
 import type { World } from './world.ts';
 
 /** A machine whose disk can be filled, and whose program can be made to die at a commit: the one that runs, or the one that comes next. */
@@ -39,13 +39,20 @@ export class Director {
       faults.crash = undefined;
       faults.full = undefined;
     }
-    for (const { id } of devices) network.partitioned.delete(id);
+    for (const { id, managed } of devices) {
+      network.partitioned.delete(id);
+      managed.deaths.agent = undefined;
+      managed.deaths.power = undefined;
+    }
   }
 
   #perform(action: Action): void {
     switch (action.kind) {
       case 'create':
         this.#operator.create(action.request, action.inMs);
+        break;
+      case 'sync':
+        this.#operator.sync(action);
         break;
       case 'cancelTask':
         this.#operator.cancelTask(action.which, action.request);
@@ -59,7 +66,7 @@ export class Director {
     }
   }
 
-  #harm(action: Exclude<Action, { kind: 'create' | 'cancelTask' | 'cancelRun' }>): void {
+  #harm(action: Exclude<Action, { kind: 'create' | 'sync' | 'cancelTask' | 'cancelRun' }>): void {
     const { controller, ledger, network, scheduler } = this.#world;
     switch (action.kind) {
       case 'cut':
@@ -91,6 +98,9 @@ export class Director {
         this.#crash(action.crash, device, (downMs) => device.goDown(downMs));
         break;
       }
+      case 'dieInTransaction':
+        this.#dieInTransaction(this.#device(action.device), action.who, action.death);
+        break;
       case 'turnControllerClock':
         ledger.controllerClockTurned = true;
         this.#turn(controller, action);
@@ -141,6 +151,16 @@ export class Director {
       };
       node.faults.crash = { commits, side, crash: crashNow };
     }
+  }
+
+  #dieInTransaction(device: DeviceNode, who: 'agent' | 'power', death: TransactionDeath): void {
+    const { steps, side, downMs, next } = death;
+    const die = (): void => {
+      if (who === 'agent') device.crashAgent(downMs);
+      else device.goDown(downMs);
+      if (next) this.#dieInTransaction(device, who, next);
+    };
+    device.managed.deaths[who] = { steps, side, die };
   }
 
   #crashController(downMs: number): void {

@@ -4,6 +4,7 @@ import { taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Ledger, SeenTask } from './ledger.ts';
 import { logProblems } from './log-invariant.ts';
 import { overruns } from './rollout-invariant.ts';
+import { brokenMachines, timesArmed } from './transaction-invariant.ts';
 import { type FinalRow, untruths } from './truth-invariant.ts';
 
 /** One broken promise. */
@@ -50,7 +51,7 @@ export function violations({ ledger, controller, agents }: Evidence): Violation[
       });
     }
   }
-  found.push(...wrongAnswers(ledger));
+  found.push(...wrongAnswers(ledger), ...brokenMachines(ledger));
   for (const problem of overruns(ledger, controller)) {
     found.push({ invariant: 'a rollout keeps its limits', problem });
   }
@@ -115,6 +116,7 @@ function wrongTimes(task: SeenTask, ledger: Ledger): string[] {
 function repeated(task: SeenTask, ledger: Ledger): string[] {
   const executions = ledger.executionsOf(task);
   if (executions.length < 2) return [];
+  if (task.type === 'SYNC') return timesArmed(task, ledger) < 2 ? [] : ['touched its machine twice'];
   const mayRerun = taskTypes[task.type].rerun || task.idempotent;
   if (!mayRerun) return [`was executed ${executions.length} times`];
   const lives = new Set(executions.map(({ agentLife }) => agentLife));

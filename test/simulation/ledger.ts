@@ -1,5 +1,6 @@
 import type { TaskState } from '../../shared/task-state.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
+import type { JournalState } from '../../shared/transaction.ts';
 
 /** A move of a task that the controller committed, so that anybody could see it. */
 export interface ShownMove {
@@ -57,6 +58,22 @@ export interface SeenTask {
   deleted: boolean;
 }
 
+/** A record in the journal of a transaction on a device. */
+export interface TransactionEvent {
+  deviceId: string;
+  transaction: string;
+  state: JournalState;
+  at: number;
+  order: number;
+}
+
+/** Time in which a device, by what it was configured to, let no new connection to the controller through. */
+interface LockOut {
+  deviceId: string;
+  from: number;
+  to: number | undefined;
+}
+
 /** Everything that really happened in one run, written down by the simulated world and never by the code under test. */
 export class Ledger {
   readonly tasks = new Map<string, SeenTask>();
@@ -68,11 +85,35 @@ export class Ledger {
   controllerClockTurned = false;
   /** What must never happen and was noticed at once. */
   readonly bugs: string[] = [];
+  readonly transactions: TransactionEvent[] = [];
+  readonly lockOuts: LockOut[] = [];
+  /** Devices whose files were neither the old ones nor the new ones when they had to be. */
+  readonly mixtures: string[] = [];
   #order = 0;
 
   next(): number {
     this.#order += 1;
     return this.#order;
+  }
+
+  record(event: Omit<TransactionEvent, 'order'>): void {
+    this.transactions.push({ ...event, order: this.next() });
+  }
+
+  /** Records of the transactions that a task has led to. */
+  transactionsOf({ deviceId, code }: Pick<SeenTask, 'deviceId' | 'code'>): TransactionEvent[] {
+    return this.transactions.filter(
+      (event) => event.deviceId === deviceId && event.transaction.slice(0, code.length) === code,
+    );
+  }
+
+  /** Says whether that is news. */
+  noteLockOut(deviceId: string, isLockedOut: boolean, at: number): boolean {
+    const open = this.lockOuts.find((one) => one.deviceId === deviceId && one.to === undefined);
+    if (isLockedOut === (open !== undefined)) return false;
+    if (open) open.to = at;
+    else this.lockOuts.push({ deviceId, from: at, to: undefined });
+    return true;
   }
 
   byCode(deviceId: string, code: string | undefined): SeenTask | undefined {

@@ -8,6 +8,8 @@ export interface Server {
   process: Process | undefined;
   /** Throws what the device is told instead of a link. */
   admit(deviceId: string): void;
+  /** The machine of this device lets no new connection through. */
+  isLockedOut(deviceId: string): boolean;
   openLink(deviceId: string, socket: FrameSocket): void;
 }
 
@@ -76,9 +78,8 @@ export class Network {
   }
 
   #connect({ deviceId, process }: Dialer): Connection {
-    const server = this.#server.process;
-    if (this.partitioned.has(deviceId) || !server?.alive) throw new Error('the controller cannot be reached');
-    this.#server.admit(deviceId);
+    const server = this.#requireWay(deviceId);
+    if (this.#server.isLockedOut(deviceId)) throw new Error('the machine blocks new connections');
     this.#dials += 1;
     const connection = new Connection({
       name: `#${this.#dials}`,
@@ -91,6 +92,23 @@ export class Network {
     this.#around.trace.add(process.name, `link #${this.#dials} opens`);
     this.#server.openLink(deviceId, connection.controllerSocket);
     return connection;
+  }
+
+  /** Why a new connection of this device fails on its way, or is refused at the end of it; undefined when it would be let in. */
+  problem(deviceId: string): string | undefined {
+    try {
+      this.#requireWay(deviceId);
+      return undefined;
+    } catch (error) {
+      return String(error);
+    }
+  }
+
+  #requireWay(deviceId: string): Process {
+    const server = this.#server.process;
+    if (this.partitioned.has(deviceId) || !server?.alive) throw new Error('the controller cannot be reached');
+    this.#server.admit(deviceId);
+    return server;
   }
 
   #sent(deviceId: string, connection: Connection): void {

@@ -4,6 +4,7 @@ import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { isFinal } from '../../shared/task-state.ts';
 import type { Submission } from '../../controller/tasks/submit.ts';
 import { accountId, organizationId } from './controller-node.ts';
+import type { Action } from './schedule.ts';
 import { bornAt, type World } from './world.ts';
 
 const actor = { name: 'operator@example.net', organizationId, ipAddress: null, requestId: null };
@@ -48,6 +49,13 @@ export class Operator {
       trigger: inMs === undefined ? 'manual' : 'at',
       idempotency: { accountId, key, requestDigest: key, status: 202 },
     });
+  }
+
+  /** Asks for a configuration, as whoever renders it would. */
+  sync({ request, sync, tag, inMs }: Extract<Action, { kind: 'sync' }>): void {
+    const device = this.#world.devices[sync.device];
+    if (!device) throw new Error(`there is no device ${sync.device}`);
+    this.create({ ...request, payload: this.#world.orders.parameters(sync, device.id, tag) }, inMs);
   }
 
   /** `which` in [0, 1) picks among the tasks that have not ended. */

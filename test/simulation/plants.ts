@@ -3,6 +3,9 @@ import type { Store, StoreTables } from '../../controller/store/store.ts';
 import type { FrameListener, FrameSocket } from '../../shared/frame-socket.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
 import type { Handlers } from './executions.ts';
+import { MemoryMachine } from '../../agent/transaction/memory/memory-machine.ts';
+import type { ManagedMachineParts } from './managed-machine.ts';
+import { confirmsUnlocked, unguarded } from './transaction-plants.ts';
 
 /** Where a bug can be planted: around the parts that the real code is given, never inside it. */
 export interface Plant {
@@ -13,6 +16,8 @@ export interface Plant {
   controllerSocket?: () => ControllerDoor;
   store?: (store: Store, database: Sqlite) => Store;
   handlers?: (handlers: Handlers) => Handlers;
+  /** What a device that is configured is made of. */
+  machine?: ManagedMachineParts['plant'];
 }
 
 export type ControllerDoor = (
@@ -138,6 +143,24 @@ export const plants: Record<string, Plant> = {
         },
       },
     }),
+  },
+  'confirm-without-lock': {
+    says: 'a transaction is confirmed by whoever looked at the journal, without the lock of the guard',
+    machine: { machine: confirmsUnlocked },
+  },
+  'no-boot-restore': {
+    says: 'a machine boots without putting back what was not confirmed',
+    machine: {
+      boot: async (parts) => {
+        const machine = new MemoryMachine(parts);
+        machine.services.start();
+        return machine;
+      },
+    },
+  },
+  'guard-in-the-agent': {
+    says: 'nobody but the agent undoes what is not confirmed before the deadline',
+    machine: { machine: unguarded },
   },
   'lose-a-line': {
     says: 'the third line of a log is lost on the way',

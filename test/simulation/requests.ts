@@ -25,11 +25,28 @@ export function drawRequest(parts: { random: SeededRandom; devices: number; tag:
   return request;
 }
 
+/** Draws what a SYNC is asked for with; its parameters are computed when it is asked for. */
+export const drawSyncRequest = (random: SeededRandom, device: number): RunRequest => ({
+  type: 'SYNC',
+  targets: { devices: [deviceName(device)] },
+  payload: {},
+  expires_in_seconds: random.integer(20, 200),
+  timeout_seconds: random.chance(0.1) ? random.integer(2, 40) : random.integer(60, 400),
+  force: random.chance(0.1),
+  dry_run: false,
+});
+
 /** The tag that `drawRequest` put into the parameters of a task; undefined where the type has none. */
 export function tagOf(type: TaskType, parameters: unknown): number | undefined {
-  const values = parameters as { count?: number; env?: Record<string, string>; checks?: { port?: number }[] };
+  const values = parameters as {
+    count?: number;
+    env?: Record<string, string>;
+    checks?: { port?: number }[];
+    generation?: number;
+  };
   if (type === 'PING') return values.count;
   if (type === 'SCRIPT') return Number(values.env?.['TAG']);
+  if (type === 'SYNC') return values.generation;
   if (type === 'HEALTH_CHECK') return values.checks?.[0]?.port;
   return undefined;
 }

@@ -2,7 +2,8 @@ import type { RunRequest } from '../../shared/api/tasks.ts';
 import type { Cut, Learns } from './connection.ts';
 import type { CommitSide, FullAt } from './crashing-database.ts';
 import type { SeededRandom } from './random.ts';
-import { drawRequest } from './requests.ts';
+import { drawRequest, drawSyncRequest } from './requests.ts';
+import { type DrawnSync, drawSync } from './sync-orders.ts';
 
 /**
  * How a program dies: now (`commits` 0), or before or after its n-th commit from now; how long until the next one starts; and how the
@@ -18,6 +19,10 @@ export interface Crash {
 /** One thing that somebody does or that goes wrong. `which` in [0, 1) picks among what there is at that time. */
 export type Action =
   | { kind: 'create'; request: RunRequest; inMs: number | undefined }
+  /** `tag` is the generation. */
+  | { kind: 'sync'; request: RunRequest; sync: DrawnSync; tag: number; inMs: number | undefined }
+  /** The agent or the power goes away at the n-th thing that a transaction does from now. */
+  | { kind: 'dieInTransaction'; device: number; who: 'agent' | 'power'; death: TransactionDeath }
   | { kind: 'cancelTask'; which: number; request: boolean }
   | { kind: 'cancelRun'; which: number; request: boolean }
   /** `frames` 0: now; else when the n-th frame from now is sent. */
@@ -42,6 +47,14 @@ export type Action =
   | { kind: 'fillControllerDisk'; at: FullAt; forMs: number }
   | { kind: 'fillDeviceDisk'; device: number; at: FullAt; forMs: number };
 
+export interface TransactionDeath {
+  steps: number;
+  side: CommitSide;
+  downMs: number;
+  /** How it dies again, counted from then. */
+  next: TransactionDeath | undefined;
+}
+
 export interface Schedule {
   devices: number;
   /** After this no new fault begins. */
@@ -54,7 +67,10 @@ export interface Schedule {
   lostWakeUps: number;
 }
 
-const weights: Record<Action['kind'], number> = {
+/** Drawn apart, see `drawSyncs`. */
+type OtherKind = Exclude<Action['kind'], 'sync' | 'dieInTransaction'>;
+
+const weights: Record<OtherKind, number> = {
   create: 34,
   cancelTask: 14,
   cancelRun: 2,
@@ -97,27 +113,64 @@ export function drawSchedule(random: SeededRandom): Schedule {
     durationMs,
     smallOutbox: random.chance(0.15),
     lostWakeUps: random.pick([0, 0, 0, 0, 0.5, 1]),
-    actions: times.map((at, index) => ({
-      at,
-      action: drawAction(index < 2 ? 'create' : random.weighted(swarm), {
-        random: random.split(`action ${index}`),
-        devices,
-        index,
-      }),
-    })),
+    actions: [
+      ...times.map((at, index) => ({
+        at,
+        action: drawAction(index < 2 ? 'create' : random.weighted(swarm), {
+          random: random.split(`action ${index}`),
+          devices,
+          index,
+        }),
+      })),
+      ...drawSyncs(random.split('syncs'), { devices, durationMs, firstTag: count + 1 }),
+    ].sort((left, right) => left.at - right.at),
   };
 }
 
-function drawSwarm(random: SeededRandom): Record<Action['kind'], number> {
+/** Configurations for the devices in some of the runs, and deaths in the middle of them. */
+function drawSyncs(
+  random: SeededRandom,
+  { devices, durationMs, firstTag }: { devices: number; durationMs: number; firstTag: number },
+): Schedule['actions'] {
+  if (random.chance(0.4)) return [];
+  const times = (most: number): number[] =>
+    Array.from({ length: random.integer(0, most) }, () => random.integer(0, durationMs)).sort(
+      (left, right) => left - right,
+    );
+  const syncs = [random.integer(0, 10_000), ...times(5)].map((at, index) => {
+    const tag = firstTag + index;
+    const sync = drawSync(random, { devices, tag });
+    const inMs = random.chance(0.1) ? random.integer(500, 40_000) : undefined;
+    const request = drawSyncRequest(random, sync.device);
+    return { at, action: { kind: 'sync' as const, request, sync, tag, inMs } };
+  });
+  const deaths = times(4).map((at) => {
+    const who = random.pick(['agent', 'agent', 'power'] as const);
+    const device = random.integer(0, devices - 1);
+    return { at, action: { kind: 'dieInTransaction' as const, device, who, death: drawDeath(random, who) } };
+  });
+  return [...syncs, ...deaths];
+}
+
+function drawDeath(random: SeededRandom, who: 'agent' | 'power', earlier = 0): TransactionDeath {
+  return {
+    steps: who === 'agent' ? random.integer(1, 70) : random.integer(1, 40),
+    side: who === 'agent' ? random.pick(['before', 'after']) : 'before',
+    downMs: drawSpan(random, 60_000),
+    next: earlier < 3 && random.chance(0.4) ? drawDeath(random, who, earlier + 1) : undefined,
+  };
+}
+
+function drawSwarm(random: SeededRandom): Record<OtherKind, number> {
   const swarm = { ...weights };
-  for (const kind of Object.keys(weights) as Action['kind'][]) {
+  for (const kind of Object.keys(weights) as OtherKind[]) {
     if (kind !== 'create' && random.chance(0.4)) swarm[kind] = 0;
   }
   return swarm;
 }
 
 function drawAction(
-  kind: Action['kind'],
+  kind: OtherKind,
   { random, devices, index }: { random: SeededRandom; devices: number; index: number },
 ): Action {
   const device = random.integer(0, devices - 1);

@@ -68,6 +68,7 @@ export async function simulate({
   await scheduler.run(scheduler.now + 1_000);
   await awaitRest(world, operator, probeMs);
 
+  for (const { managed } of world.present) managed.requireWhole('everything is at rest');
   const found = violations({ ledger, controller: world.raw, agents: world.agentDatabases });
   const outcome = {
     seed,

@@ -1,5 +1,6 @@
 import type { TaskState } from '../../shared/task-state.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { untrueTransaction } from './transaction-invariant.ts';
 import type { Execution, Ledger, MachineEvent, SeenTask } from './ledger.ts';
 
 /** A task as the controller shows it in the end. */
@@ -39,6 +40,10 @@ export function untruths(task: SeenTask, row: FinalRow, ledger: Ledger): string[
       .machineEvents(task.deviceId)
       .filter(({ order }) => order > (executions[0]?.order ?? startedAt) && order < shownAt),
   };
+  if (task.type === 'SYNC') {
+    const untrue = untrueTransaction(task, row, ledger);
+    if (untrue.length > 0) return untrue;
+  }
   switch (task.state) {
     case 'COMPLETED':
       return unproven(facts);
@@ -68,6 +73,8 @@ function unproven({ task, row, last, meanwhile }: Facts): string[] {
       return happened('booted', result['boot_id']) ? [] : ['did not boot after it was started'];
     case 'RESTART':
       return happened('agent started', last?.bootId) ? [] : ['has no new agent on the same boot'];
+    case 'SYNC':
+      return []; // see untrueTransaction
     case 'SHUTDOWN':
       return happened('went down') || last?.verbs.includes('powerOff, ignored') ? [] : ['did not go down'];
     default:

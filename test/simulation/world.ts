@@ -16,6 +16,7 @@ import type { SeededRandom } from './random.ts';
 import { deviceName } from './requests.ts';
 import type { Schedule } from './schedule.ts';
 import { Scheduler } from './scheduler.ts';
+import { SyncOrders } from './sync-orders.ts';
 import { Trace } from './trace.ts';
 
 export interface WorldParts {
@@ -38,6 +39,7 @@ export class World {
   readonly scheduler = new Scheduler();
   readonly ledger = new Ledger();
   readonly events = new EventReader(this.ledger);
+  readonly orders = new SyncOrders();
   readonly trace: Trace;
   readonly network: Network;
   readonly controller: ControllerNode;
@@ -86,6 +88,8 @@ export class World {
           return controller.core ? controller.process : undefined;
         },
         admit: (deviceId) => this.#admit(deviceId),
+        isLockedOut: (deviceId) =>
+          this.devices.some(({ id, managed }) => id === deviceId && managed.lockedOut),
         openLink: (deviceId, socket) => controller.openLink(deviceId, socket),
       },
     );
@@ -149,6 +153,8 @@ export class World {
       controllerKey,
       config: simulatedConfig(schedule.smallOutbox),
       plantHandlers: (handlers) => plant.handlers?.(handlers) ?? handlers,
+      orders: this.orders,
+      plantMachine: plant.machine ?? {},
       plantSocket: (socket) => plant.agentSocket?.(socket) ?? socket,
     });
   }
