@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
 
+import { contentSample } from '../../test/harness/content-samples.ts';
 import { ErrorBody, roles } from '../../shared/api/common.ts';
 import { generateKeyPair } from '../../shared/node/keys.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -69,6 +70,12 @@ function expectedStatus({ role, method, path }: Route, caller: Caller): number |
   return roles.indexOf(caller) < roles.indexOf(role) ? 403 : 'allowed';
 }
 
+interface Sample {
+  values?: Record<string, string>;
+  query?: string;
+  body?: object;
+}
+
 /** A request that would succeed for whoever may make it, on things made for it alone. */
 async function requestFor(route: Route, caller: Caller): Promise<{ url: string; body?: object }> {
   const name = `thing-${++count}`;
@@ -92,7 +99,8 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
   }
   if (route.path.endsWith('/enrolment-tokens/:name')) await enrolmentToken(name);
 
-  const sample = await configurationSample(api, route, name);
+  const sample: Sample | undefined =
+    (await configurationSample(api, route, name)) ?? (await contentSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
