@@ -55,6 +55,9 @@ describe('a planted bug is found', () => {
     'forget-the-key': { invariant: 'an answered request made its tasks, once', seeds: 200 },
     'run-again-after-crash': { invariant: 'no task is executed twice', seeds: 50 },
     'believe-the-reboot': { invariant: 'the state shown is true', seeds: 50 },
+    'confirm-without-lock': { invariant: 'a device has the old configuration or the new one', seeds: 200 },
+    'no-boot-restore': { invariant: 'a device has the old configuration or the new one', seeds: 100 },
+    'guard-in-the-agent': { invariant: 'no lock-out stays', seeds: 50 },
     'lose-a-line': { invariant: 'every log line is present once or covered by a gap', seeds: 20 },
   };
 
