@@ -14,7 +14,26 @@ import {
   OrganizationList,
 } from '../../shared/api/access.ts';
 import { Bundle, BundleList, PutBundle } from '../../shared/api/bundles.ts';
+import {
+  Archive,
+  ArchiveList,
+  BackupConfig,
+  BackupRequest,
+  RestorableRequest,
+  Retention,
+  RetentionPlan,
+  RetentionRequest,
+  VerifyAnswer,
+} from '../../shared/api/backups.ts';
 import { ErrorBody } from '../../shared/api/common.ts';
+import {
+  FileDiff,
+  PullRequest,
+  Snapshot,
+  SnapshotDiff,
+  SnapshotList,
+  SnapshotView,
+} from '../../shared/api/configs.ts';
 import { ChangeLabels, Device, DeviceList, RenameDevice, ReplaceLabels } from '../../shared/api/devices.ts';
 import { CancelRun, CancelRunAnswer, Run, RunList } from '../../shared/api/runs.ts';
 import {
@@ -48,8 +67,12 @@ import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 export const namedSchemas = {
   AccessToken,
   AccessTokenList,
+  Archive,
+  ArchiveList,
   AuditEntry,
   AuditList,
+  BackupConfig,
+  BackupRequest,
   Bundle,
   BundleList,
   CancelRun,
@@ -68,23 +91,33 @@ export const namedSchemas = {
   EnrolmentTokenList,
   EnrolRequest,
   ErrorBody,
+  FileDiff,
   Me,
   Organization,
   OrganizationList,
   Plan,
   PlanRequest,
+  PullRequest,
   PutBundle,
   PutVariable,
   ReleaseAnswer,
   ReleaseRequest,
   RenameDevice,
   ReplaceLabels,
+  RestorableRequest,
   RestoreRequest,
+  Retention,
+  RetentionPlan,
+  RetentionRequest,
   Rollout,
   Run,
   RunAnswer,
   RunList,
   RunRequest,
+  Snapshot,
+  SnapshotDiff,
+  SnapshotList,
+  SnapshotView,
   SyncAnswer,
   SyncRequest,
   SyncStatus,
@@ -98,4 +131,5 @@ export const namedSchemas = {
   TaskTypeList,
   Variable,
   VariableList,
+  VerifyAnswer,
 };

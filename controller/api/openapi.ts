@@ -29,6 +29,7 @@ export function openApiOptions(config: ApiConfig): SwaggerOptions {
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer', description: 'Personal access token' },
+          device: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Signed by a device' },
         },
       },
     },
@@ -48,14 +49,23 @@ export function routeSchema(route: Route): FastifySchema {
     summary: route.summary,
     description: rule(route),
     operationId: operationId(route),
-    security: route.role === 'public' ? [] : [{ token: [] }],
+    security: securityOf(route),
   };
 }
 
-const rule = ({ role, method }: Route): string =>
-  role === 'public'
-    ? 'Needs no token.'
-    : `Needs the role ${role}${method === 'GET' ? '' : ' and a token of scope RW'}.`;
+function securityOf({ role }: Route): Record<string, string[]>[] {
+  if (role === 'public') return [];
+  return [role === 'device' ? { device: [] } : { token: [] }];
+}
+
+function rule({ role, method, consumes }: Route): string {
+  if (role === 'public') return 'Needs no token.';
+  if (role === 'device') {
+    const body = consumes === undefined ? '' : ` The body is ${consumes}.`;
+    return `For devices: each request carries a JWT of its own, signed with the device’s key.${body}`;
+  }
+  return `Needs the role ${role}${method === 'GET' ? '' : ' and a token of scope RW'}.`;
+}
 
 /** `GET /api/v1/tasks/:task/logs` → `getTasksTaskLogs` */
 const operationId = ({ method, path }: Route): string =>
