@@ -34,7 +34,7 @@ const detectors = [
 ];
 
 const secretKey =
-  '[\\w.-]*(?:pass(?:word|wd|phrase)|secret|psk|pre-?shared-?key|private-?key|api-?key|auth(?:entication)?-key|key-string|credential|token)[\\w.-]*';
+  '[\\w.-]*(?:pass(?:word|wd|phrase)|secret|psk|pre[_-]?shared[_-]?key|private[_-]?key|api[_-]?key|auth(?:entication)?[_-]key|key-string|credential|token)[\\w.-]*';
 
 /** In one line. The value goes on to its end: to cut it at a quote would show the rest of a value that holds one. */
 const keyed = [
