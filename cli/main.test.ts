@@ -43,6 +43,10 @@ test('completion offers commands, options and their words', async () => {
   expect(await words('run', 'plug')).toMatch(/^plugin-reload\t/m);
   expect(await words('task', 'list', '--stat')).toMatch(/^--status\t/m);
   expect(await words('task', 'list', '--status', 'IN')).toMatch(/^IN_PROGRESS/m);
+  expect(await words('backup', 'ver')).toMatch(/^verify\t/m);
+  expect(await words('backup', 'config', 's')).toMatch(/^set\t/m);
+  expect(await words('sync', 'apply', '--on-drift', '')).toMatch(/^overwrite/m);
+  expect(await words('sync', 'status', '--drift-status', 'NEV')).toMatch(/^NEVER_SYNCED/m);
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { exitCode, stdout } = await runMuster(['completion', shell]);
     expect({ shell, exitCode }).toEqual({ shell, exitCode: 0 });

@@ -9,6 +9,9 @@ import { CliError } from '../cli-error.ts';
 import { ContentCheck, bytesOf, readManifest } from './content-check.ts';
 import type { Entry } from './content-check.ts';
 
+/** Every piece goes to another thread and back: so they are few. */
+const chunkSize = 1024 * 1024;
+
 export interface Unsealed {
   manifest: ArchiveManifest;
   /** Regular files whose bytes are as the manifest says. */
@@ -50,7 +53,7 @@ type Tar = ReturnType<typeof extract>;
 /** Decompresses into the tar reader, no faster than it reads. When the reader gives up it only ends: the reader says why. */
 async function feed(tar: Tar, compressed: AsyncIterable<Uint8Array>): Promise<void> {
   try {
-    await pipeline(Readable.from(compressed), createZstdDecompress(), async (plain) => {
+    await pipeline(Readable.from(compressed), createZstdDecompress({ chunkSize }), async (plain) => {
       for await (const chunk of plain) {
         if (!tar.write(chunk)) await readyAgain(tar);
         if (tar.destroying) return;

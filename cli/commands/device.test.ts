@@ -24,13 +24,20 @@ test('lists devices with filters', async () => {
     '--label',
     'c=d',
     '--offline',
+    '--drift-status',
+    'never_synced',
     '-f',
     'simple',
   ]);
   expect(stdout).toMatch(
     /^NAME +STATUS +LINK +DRIFT +VERSION .*\nedge-1 +ENABLED +online +NEVER_SYNCED +0\.1\.0 .* site=berlin\n$/,
   );
-  expect(controller.seen[0]?.query).toMatchObject({ status: 'ENABLED', label: 'a=b,c=d', online: 'false' });
+  expect(controller.seen[0]?.query).toMatchObject({
+    status: 'ENABLED',
+    label: 'a=b,c=d',
+    online: 'false',
+    drift_status: 'NEVER_SYNCED',
+  });
 });
 
 test('approves one device, and shows a quarantine', async () => {

@@ -7,7 +7,9 @@ export const backupConfigView: View<BackupConfig> = {
   key: ({ recipients }) => recipients.join(','),
   columns: [],
   fields: (config) => [
-    ...config.recipients.map((recipient): [string, string] => ['Recipient', recipient]),
+    ...(config.recipients.length === 0
+      ? [['Recipients', 'none: no backup can be made'] as [string, string]]
+      : config.recipients.map((recipient): [string, string] => ['Recipient', recipient])),
     ...config.include.map((path): [string, string] => ['Include', path]),
     ...config.exclude.map((path): [string, string] => ['Exclude', path]),
     ['At most', bytesText(config.max_bytes)],

@@ -20,10 +20,14 @@ export const syncOutcomeView: View<Task> = {
   ],
 };
 
+/** In a table; `task describe` and JSON show the whole. */
+const maxWhy = 200;
+
 function whyText(task: Task): string {
   if (task.status === 'COMPLETED') return '';
   const end = syncEndOf(task);
   const where = end?.rejectedAt ?? task.error_code ?? '';
   const why = end?.reason ?? messageOf(task);
-  return [where, why].filter((text) => text !== '').join(': ');
+  const text = [where, why].filter((part) => part !== '').join(': ');
+  return text.length > maxWhy ? `${text.slice(0, maxWhy - 1)}…` : text;
 }
