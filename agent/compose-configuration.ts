@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '../shared/node/config-error.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { openDeviceKeys } from './device-keys.ts';
+import { createBackupHandler } from './handlers/backup.ts';
 import type { Configuration } from './handlers/configuration.ts';
+import { createPullHandler } from './handlers/pull.ts';
 import { createSyncHandler } from './handlers/sync.ts';
 import type { Identity } from './identity.ts';
 import { HttpControllerProbe } from './link/controller-probe.ts';
@@ -12,9 +16,11 @@ import type { DeviceTokenParts } from './link/device-token.ts';
 import type { HttpTransfers } from './link/transfers.ts';
 import type { Handlers } from './runner/runner.ts';
 import type { System } from './system/system.ts';
+import { DiskTree } from './transaction/archive-disk-tree.ts';
+import { MachineTree } from './transaction/archive-machine-tree.ts';
 import { createLinuxTransactionMachine } from './transaction/linux/machine.ts';
 import type { TransactionMachine } from './transaction/machine.ts';
-import { chooseProfile, loadProfiles } from './transaction/profiles.ts';
+import { chooseProfile, loadProfiles, platformOf } from './transaction/profiles.ts';
 import { endPendingTransaction } from './transaction/recover-transaction.ts';
 
 export interface ConfigurationOptions {
@@ -49,10 +55,18 @@ export async function composeConfiguration(
     log.info('not root: SYNC, PULL and BACKUP are not offered');
     return { handlers: {} };
   }
-  const { profile, machine } = await openMachine(options);
+  const opened = await openMachine(options).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    // Whoever wrote a wrong profile still needs the agent.
+    log.error({ err: error }, 'the profile of this device cannot be used: no SYNC, PULL and BACKUP');
+    return undefined;
+  });
+  if (!opened) return { handlers: {} };
+  const { profile, machine } = opened;
   const ended = await endPendingTransaction(machine);
   if (ended !== undefined) log.warn({ event: 'transaction.ended' }, ended);
 
+  removeLeftovers(folder.spool);
   const keys = await openDeviceKeys(folder, { keys: asking.keys, controllerKey: identity.controller_key });
   const configuration: Configuration = {
     device: { id: identity.device_id, name: identity.name, agentVersion: config.version },
@@ -61,10 +75,34 @@ export async function composeConfiguration(
     transfers,
     probe: new HttpControllerProbe({ ...asking, controllerKey: identity.controller_key, clock: systemClock }),
     keys,
+    tree: dummy ? new MachineTree(machine) : new DiskTree(),
     spool: folder.spool,
-    ownPaths: [...ownPaths, folder.path],
+    memory: { view: folder.lastView, archive: folder.lastArchive },
+    ownPaths: [...ownPaths, config.configuration.profiles_folder, resolve(folder.path)],
+    ...(config.policy.recipients ? { allowedRecipients: config.policy.recipients } : {}),
   };
-  return { handlers: { SYNC: createSyncHandler(configuration) }, recipient: keys.recipient };
+  const handlers = {
+    SYNC: createSyncHandler(configuration),
+    PULL: createPullHandler(configuration),
+    BACKUP: createBackupHandler(configuration),
+  };
+  return { handlers, recipient: keys.recipient };
+}
+
+function osRelease(): string {
+  try {
+    return readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** What a process that was killed had not brought yet is made anew. */
+function removeLeftovers(spool: string): void {
+  if (!existsSync(spool)) return;
+  for (const name of readdirSync(spool)) {
+    if (/^(pull|backup)-/.test(name)) rmSync(join(spool, name), { force: true });
+  }
 }
 
 /** The machine this process runs on; with `dummy` one in memory, with a small profile that shows how it behaves. */
@@ -82,7 +120,7 @@ async function openMachine({
   }
   const { profile: id, profiles_folder: own } = config.configuration;
   const profile = chooseProfile(loadProfiles(existsSync(own) ? own : undefined), {
-    platform: 'linux',
+    platform: platformOf(osRelease(), process.platform),
     ...(id === undefined ? {} : { id }),
   });
   return {

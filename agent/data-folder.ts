@@ -50,6 +50,16 @@ export class DataFolder {
     return join(this.path, 'spool');
   }
 
+  /** What the last PULL found. */
+  get lastView(): string {
+    return join(this.path, 'last-view.json');
+  }
+
+  /** What the last BACKUP made. */
+  get lastArchive(): string {
+    return join(this.path, 'last-archive.json');
+  }
+
   get transactions(): string {
     return join(this.path, 'transactions');
   }

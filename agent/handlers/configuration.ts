@@ -1,4 +1,5 @@
 import type { DeviceProfile } from '../../shared/device-profile.ts';
+import type { FileTree } from '../transaction/archive-tree.ts';
 import type { TransactionMachine } from '../transaction/machine.ts';
 import type { ControllerProbe, Transfers } from './transfers.ts';
 
@@ -8,11 +9,15 @@ export interface Configuration {
   /** The device's own copy: it decides what may be managed, and how. */
   profile: DeviceProfile;
   machine: TransactionMachine;
+  /** Where archives take their files from. */
+  tree: FileTree;
   transfers: Transfers;
   probe: ControllerProbe;
   keys: DeviceKeys;
   /** Folder for what waits to be uploaded, `<data>/spool`; never plaintext. */
   spool: string;
+  /** Files in which PULL and BACKUP keep what they have to remember. */
+  memory: { view: string; archive: string };
   /** Absolute paths that are never read into a bundle, a view or an archive, and never written: the agent's own. */
   ownPaths: string[];
   /** Escrow recipients that this device accepts for originals and archives; all when absent. */

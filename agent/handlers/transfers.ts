@@ -32,6 +32,12 @@ export interface Transfers {
   ): Promise<z.output<T>>;
 }
 
+/** The code of the refusal that made a transfer fail, if the controller itself refused. */
+export function refusalOf(error: unknown): string | undefined {
+  const { cause } = error instanceof Error ? error : {};
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+}
+
 /** Asks the controller over new connections only: fresh name look-up, TCP, TLS, and an answer that is signed over what was asked. */
 export interface ControllerProbe {
   /** Where the controller is, for the pre-flight. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
+import { AgeRecipient } from '../../shared/task-types/pull.ts';
 import { type TaskType, taskTypeNames } from '../../shared/task-types/task-type.ts';
 
 /** What this device accepts at all. It narrows what the controller may ask; the controller cannot widen it. */
@@ -12,6 +13,11 @@ export const Policy = z.strictObject({
     .array(z.string().min(1).max(32))
     .optional()
     .describe('SCRIPT only as these users; a script without a user runs as the agent’s own'),
+  recipients: z
+    .array(AgeRecipient)
+    .max(64)
+    .optional()
+    .describe('PULL and BACKUP encrypt to these age recipients only; to whom the task says when absent'),
 });
 export type Policy = z.output<typeof Policy>;
 

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Unit } from '../../shared/device-profile.ts';
+import type { ArchiveManifest } from '../../shared/task-types/backup.ts';
+import type { z } from 'zod';
+import { type ArchiveContents, collectContents, contentsText } from '../transaction/archive-contents.ts';
+import { type SealedFile, sealToFile } from '../transaction/archive-seal.ts';
+import { packTar } from '../transaction/archive-tar.ts';
+import type { BackupWork } from './backup.ts';
+import { readConfiguration } from './configuration-reading.ts';
+import { withDeadline } from './deadline.ts';
+
+type Manifest = z.output<typeof ArchiveManifest>;
+
+export interface MadeArchive {
+  contents: ArchiveContents;
+  /** Keyed digest of what the archive holds. */
+  content: string;
+  manifest: Manifest;
+  /** Its exact text. */
+  text: string;
+  /** Both absent when the content is `known`. */
+  archive?: SealedFile;
+  manifestFile?: SealedFile;
+}
+
+export interface MakeArchive extends BackupWork {
+  units: Unit[];
+  recipients: string[];
+  /** A content that needs no new archive. */
+  known: string | undefined;
+}
+
+/** Reads everything once to learn what it is, and once more on its way into the archive. */
+export function makeArchive(make: MakeArchive): Promise<MadeArchive> {
+  const { configuration, context } = make;
+  return readConfiguration(configuration, context, () => makeOnce(make));
+}
+
+async function makeOnce(make: MakeArchive): Promise<MadeArchive> {
+  const { parameters, configuration, context, units } = make;
+  const { tree, ownPaths, keys } = configuration;
+  const { include, exclude, max_bytes: maxBytes } = parameters;
+  const contents = await collectContents(
+    { units, include, exclude, ownPaths, maxBytes },
+    {
+      tree,
+      signal: context.signal,
+      progress: (done, of) =>
+        context.progress({ percent: (done / Math.max(of, 1)) * 20, message: `${done} of ${of} bytes read` }),
+    },
+  );
+  for (const { path, reason } of contents.skipped.slice(0, 100)) {
+    context.output('agent', `not archived: ${path}: ${reason}`);
+  }
+  const content = keys.stateDigest(contentsText(contents.entries));
+  const manifest = await manifestOf(contents, content, make);
+  const text = JSON.stringify(manifest);
+  const made = { contents, content, manifest, text };
+  return content === make.known ? made : { ...made, ...(await seal(made, make)) };
+}
+
+async function seal(
+  { contents, manifest, text }: MadeArchive,
+  { configuration, context, recipients }: MakeArchive,
+): Promise<{ archive: SealedFile; manifestFile: SealedFile }> {
+  const { spool, tree } = configuration;
+  context.progress({ percent: 20, message: 'making the archive' });
+  const { entries, plainBytes } = contents;
+  const atMs = Date.parse(manifest.made_at);
+  const archive = await sealToFile(packTar({ manifest: { text, atMs }, entries, tree }), {
+    recipients,
+    path: join(spool, `backup-${context.code}.archive`),
+    plainBytes: plainBytes + Buffer.byteLength(text),
+    signal: context.signal,
+  });
+  const path = join(spool, `backup-${context.code}.manifest`);
+  await writeFile(path, text, { mode: 0o600 });
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return { archive, manifestFile: { path, size: Buffer.byteLength(text), sha256 } };
+}
+
+async function manifestOf(
+  { entries }: ArchiveContents,
+  content: string,
+  { configuration, context }: MakeArchive,
+): Promise<Manifest> {
+  const { device, machine, profile } = configuration;
+  const confirmed = await machine.confirmed();
+  return {
+    format: 1,
+    device: device.id,
+    device_name: device.name,
+    made_at: new Date(context.clock.now()).toISOString(),
+    boot_id: await machine.bootId(),
+    generation: confirmed?.generation ?? null,
+    profile: { id: profile.id, rev: profile.rev },
+    system: { ...(await systemOf(context)), agent: device.agentVersion },
+    content,
+    files: entries.map(({ path, unit, type, mode, owner, group, size, sha256, target }) => ({
+      path,
+      unit,
+      type,
+      mode,
+      owner,
+      group,
+      size,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...(target === undefined ? {} : { target }),
+    })),
+  };
+}
+
+/** What a restore on other hardware wants to know. Not to know it is no reason to make no archive. */
+async function systemOf(context: MakeArchive['context']): Promise<Record<string, string>> {
+  const { system, clock, signal, output } = context;
+  try {
+    const facts = await withDeadline({ clock, signal, ms: 20_000 }, () => system.facts.collect());
+    const os = typeof facts['os'] === 'object' && facts['os'] !== null ? Object.entries(facts['os']) : [];
+    const plain = { ...Object.fromEntries(os), kernel: facts['kernel'], architecture: facts['architecture'] };
+    return Object.fromEntries(
+      Object.entries(plain).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    output('agent', `facts could not be collected: ${String(error)}`);
+    return {};
+  }
+}
