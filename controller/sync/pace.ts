@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/clock.ts';
 /** Work that holds the event loop longer than this lets others have their turn. */
 const turnMs = 12;
 /** Devices that are read from the store at once. */
-const chunkSize = 100;
+const chunkSize = 50;
 
 /** Long work in turns: call `turn` after each step. */
 export class Pace {
