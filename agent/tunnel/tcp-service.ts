@@ -1,20 +1,13 @@
-import { pipeline } from 'node:stream/promises';
+import { joinSocket } from '../../shared/node/mux/join-socket.ts';
 import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import type { Streams } from '../system/streams/streams.ts';
 
-/** Joins a stream to a TCP connection. Each direction ends by itself; an error in one ends both. */
+/** Joins a stream to a TCP connection; `signal` is the end of the session, which ends the stream too. */
 export async function serveTcp(
   stream: MuxStream,
   target: { host: string; port: number },
   streams: Streams,
   signal: AbortSignal,
 ): Promise<void> {
-  const socket = await streams.connect(target, signal);
-  try {
-    await Promise.all([pipeline(stream, socket, { signal }), pipeline(socket, stream, { signal })]);
-  } catch (error) {
-    // What was cut off must not look complete to the target: a reset instead of an end.
-    socket.resetAndDestroy();
-    throw error;
-  }
+  await joinSocket(await streams.connect(target, signal), stream);
 }

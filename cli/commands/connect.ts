@@ -2,7 +2,7 @@ import { Option } from '@commander-js/extra-typings';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Environment } from '../environment.ts';
 import { type Forward, listenForward, parseForward } from '../tunnel/forward.ts';
-import { OperatorSession } from '../tunnel/operator-session.ts';
+import { lasts, OperatorSession } from '../tunnel/operator-session.ts';
 import { runShell } from '../tunnel/shell.ts';
 import type { GroupParts } from './groups.ts';
 import { sessionOptions, type SessionOptions, wishOf } from './session/session-options.ts';
@@ -31,7 +31,7 @@ async function shell(
   device: string,
   options: SessionOptions & { record?: true | undefined },
 ) {
-  const { terminal, output, exit } = environment;
+  const { terminal, exit } = environment;
   if (terminal.stdin.isTTY !== true) {
     throw usageError('a shell needs a terminal', `For one command: muster exec ${device} -- COMMAND`);
   }
@@ -43,10 +43,7 @@ async function shell(
   if (end.exitCode === undefined) {
     throw new CliError('failed', `the session ended: ${end.reason}`, { code: 'session_ended' });
   }
-  if (end.exitCode !== 0) {
-    output.say(`the shell ended with exit code ${end.exitCode}`);
-    exit('failed');
-  }
+  exit(end.exitCode);
 }
 
 async function forward(
@@ -56,16 +53,14 @@ async function forward(
 ): Promise<void> {
   const { terminal, output } = environment;
   await using session = await OperatorSession.open(environment, wishOf(device, options));
+  using listening = new DisposableStack();
   for (const one of forwards) {
     const server = await listenForward(session, one, (message) => output.warn(message));
+    listening.defer(() => server.close());
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : one.port;
     output.say(`${one.bind}:${port} is ${one.host}:${one.hostPort} of ${device}`);
   }
   output.say('Ctrl-C ends the session');
-  const interrupted = new Promise<undefined>((resolve) => {
-    terminal.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const end = await Promise.race([session.ended, interrupted]);
-  if (end) throw new CliError('failed', `the session ended: ${end.message}`, { code: end.code });
+  await lasts(session, terminal.signal);
 }

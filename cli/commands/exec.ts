@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { Option } from '@commander-js/extra-typings';
+import { StreamReset } from '../../shared/node/mux/mux-stream.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { OperatorSession } from '../tunnel/operator-session.ts';
 import { feedStdin, readOutput, writeRecord } from '../tunnel/terminal-records.ts';
@@ -29,16 +30,21 @@ export function addExec({ command, open }: GroupParts): void {
         stdout: terminal.stdout as unknown as Writable,
         stderr: terminal.stderr as unknown as Writable,
       }).catch((error: unknown) => {
-        throw new CliError(
-          'failed',
-          `the command was cut off: ${error instanceof Error ? error.message : String(error)}`,
-          { cause: error },
-        );
+        throw failureOf(error, device);
       });
       terminal.stdin.destroy();
       if (!report) throw new CliError('failed', 'the command was cut off: the session ended before it did');
       exit(report.exit_code ?? 128 + signalNumber(report.signal));
     });
+}
+
+/** Refused before it began, or cut off: whoever reads it must know whether it may have run. */
+function failureOf(error: unknown, device: string): CliError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const isRefused = error instanceof StreamReset && ['policy', 'refused'].includes(error.code);
+  return isRefused
+    ? new CliError('failed', `${device} does not run it: ${reason}`, { code: error.code, cause: error })
+    : new CliError('failed', `the command was cut off: ${reason}`, { code: 'session_ended', cause: error });
 }
 
 const signalNumber = (name: string | null): number =>

@@ -5,7 +5,7 @@ import {
   knownCertificate,
   rememberCertificate,
 } from '../tunnel/known-certificates.ts';
-import { OperatorSession } from '../tunnel/operator-session.ts';
+import { lasts, OperatorSession } from '../tunnel/operator-session.ts';
 import { serveWeb } from '../tunnel/web-proxy.ts';
 import { fingerprintOf, meetCertificate, openUpstream, type WebTarget } from '../tunnel/web-upstream.ts';
 import { confirm } from '../prompt.ts';
@@ -46,13 +46,12 @@ export function addWeb({ command, open }: GroupParts): void {
       if (output.isJson) output.json({ url, session: session.id });
       else terminal.stdout.write(`${url}\n`);
       output.say('Ctrl-C ends the session');
-      const interrupted = new Promise<undefined>((resolve) => {
-        terminal.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-      });
-      const end = await Promise.race([session.ended, interrupted]);
-      server.close();
-      server.closeAllConnections();
-      if (end) throw new CliError('failed', `the session ended: ${end.message}`, { code: end.code });
+      try {
+        await lasts(session, terminal.signal);
+      } finally {
+        server.close();
+        server.closeAllConnections();
+      }
     });
 }
 

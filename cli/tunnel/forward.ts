@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
+import { joinSocket } from '../../shared/node/mux/join-socket.ts';
+import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { OperatorSession } from './operator-session.ts';
 
@@ -49,17 +50,17 @@ export async function listenForward(
 }
 
 /** Joins a local connection to a port of the device; each direction ends by itself. */
-export async function join(
+async function join(
   session: OperatorSession,
   socket: Socket,
   target: { host: string; port: number },
 ): Promise<void> {
-  const stream = session.stream({ service: 'tcp', ...target });
+  let stream: MuxStream;
   try {
-    await Promise.all([pipeline(socket, stream), pipeline(stream, socket)]);
+    stream = session.stream({ service: 'tcp', ...target });
   } catch (error) {
-    // An answer that was cut off must not look complete: a reset instead of an end.
-    socket.resetAndDestroy();
+    socket.on('error', () => {}).resetAndDestroy();
     throw error;
   }
+  await joinSocket(socket, stream);
 }

@@ -97,6 +97,16 @@ export class OperatorSession implements AsyncDisposable {
   }
 }
 
+/** Settles when the operator has had enough; throws when the session ended by anything else. */
+export async function lasts(session: OperatorSession, interrupt: AbortSignal): Promise<void> {
+  const interrupted = new Promise<undefined>((resolve) => {
+    if (interrupt.aborted) resolve(undefined);
+    interrupt.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const end = await Promise.race([session.ended, interrupted]);
+  if (end) throw new CliError('failed', `the session ended: ${end.message}`, { code: end.code });
+}
+
 function failureOf(error: unknown, device: string, isLate: boolean): CliError {
   if (isLate) {
     return new CliError('timedOut', `${device} did not join the session in time`, {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Terminal } from '../terminal.ts';
 import type { OperatorSession } from './operator-session.ts';
@@ -13,16 +14,13 @@ export async function runShell(
 ): Promise<{ exitCode?: number; reason: string }> {
   const stdin = terminal.stdin as TtyIn;
   const stdout = terminal.stdout as TtyOut;
-  const columns = stdout.columns ?? 80;
-  const rows = stdout.rows ?? 24;
   const stream = session.stream({
     service: 'shell',
-    columns,
-    rows,
+    ...sizeOf(stdout),
     term: terminal.env['TERM'] ?? 'xterm-256color',
   });
-  const resize = (): void => writeResize(stream, stdout.columns, stdout.rows);
-  stdin.setRawMode?.(true);
+  const resize = (): void => writeResize(stream, sizeOf(stdout));
+  enterRawMode(stdin);
   stdout.on?.('resize', resize);
   void feedStdin(stdin, stream).catch(() => undefined); // ends with the stream
   try {
@@ -36,3 +34,18 @@ export async function runShell(
     stdin.destroy();
   }
 }
+
+/**
+ * Every byte as it is, in both directions. Node.js leaves the translation of line feeds on, and a program that moves down by a line
+ * feed would be moved to the first column too. Leaving raw mode restores everything.
+ */
+function enterRawMode(stdin: TtyIn): void {
+  stdin.setRawMode?.(true);
+  if (stdin.isTTY) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+}
+
+/** A terminal that was never told its size says 0. */
+const sizeOf = ({ columns, rows }: TtyOut): { columns: number; rows: number } => ({
+  columns: Math.min(columns || 80, 1000),
+  rows: Math.min(rows || 24, 1000),
+});

@@ -20,7 +20,7 @@ export function writeRecord(stream: MuxStream, type: RecordType, payload: Uint8A
   return hasRoom;
 }
 
-export function writeResize(stream: MuxStream, columns: number, rows: number): void {
+export function writeResize(stream: MuxStream, { columns, rows }: { columns: number; rows: number }): void {
   const payload = new Uint8Array(4);
   const view = new DataView(payload.buffer);
   view.setUint16(0, columns);

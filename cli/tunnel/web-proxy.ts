@@ -6,8 +6,10 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { joinSocket } from '../../shared/node/mux/join-socket.ts';
 import { type Addresses, requestHeaders, responseHeaders } from './web-headers.ts';
 import { UpstreamAgent } from './web-upstream.ts';
 
@@ -106,7 +108,7 @@ async function upgrade(
     );
     device.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
     device.write(head);
-    await Promise.all([pipeline(socket, device), pipeline(device, socket)]);
+    await joinSocket(socket as Socket, device);
   } catch (error) {
     socket.destroy();
     onFailure(`${request.url}: ${error instanceof Error ? error.message : String(error)}`);

@@ -19,7 +19,7 @@ export interface ProgramEnd {
 }
 
 /** Nothing of the caller's own Muster settings reaches a program under test. */
-function cleanEnvironment(extra: Record<string, string>): Record<string, string> {
+export function cleanEnvironment(extra: Record<string, string>): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     ([name, value]) => value !== undefined && !/^(MUSTER_|VITEST|NODE_OPTIONS|NODE_V8|npm_)/.test(name),
   ) as [string, string][];
