@@ -1,16 +1,20 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { RunStatus } from '../../shared/api/runs.ts';
 import type { Rollout } from '../../shared/api/tasks.ts';
 import type { Instant } from '../../shared/clock.ts';
 import { type TaskState, isFinal, taskStateNames } from '../../shared/task-state.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
 import { type Db, all, changed } from './dialect.ts';
+import { runConditions } from './run-list.ts';
+
+export type RunTrigger = 'manual' | 'at' | 'schedule' | 'retry' | 'api';
 
 export interface NewRun {
   id: string;
   organizationId: string;
   type: TaskType;
-  trigger: 'manual' | 'at' | 'schedule' | 'retry' | 'api';
+  trigger: RunTrigger;
   /** JSON text. */
   parameters: string;
   rollout: Rollout | null;
@@ -20,15 +24,44 @@ export interface NewRun {
   createdBy: string;
   createdAt: Instant;
   scheduledAt: Instant | null;
+  /** What it was made for. The name outlives the schedule. */
+  schedule?: RunSchedule | null;
+  /** The run whose devices it tries once more. */
+  retryOf?: string | null;
+  /** How often a failed task is tried again by itself, and how long after its end. */
+  retries?: { max: number; delayMs: number } | null;
+}
+
+export interface RunSchedule {
+  id: string;
+  name: string;
+  /** Code of the scheduled task. */
+  task: string;
 }
 
 export interface RunRow extends NewRun {
+  schedule: RunSchedule | null;
+  retryOf: string | null;
+  retries: { max: number; delayMs: number } | null;
+  /** A task of it may still be tried again. */
+  retryOpen: boolean;
   organizationName: string;
   stoppedAt: Instant | null;
   stoppedReason: string | null;
   counts: Record<TaskState, number>;
   /** When its last task ended; null while one is open. Of a run without tasks, when it was created. */
   completedAt: Instant | null;
+}
+
+export interface RunFilter {
+  organizationId: string;
+  type?: TaskType;
+  status?: RunStatus;
+  trigger?: RunTrigger;
+  /** By name. */
+  schedule?: string;
+  createdAfter?: Instant;
+  createdBefore?: Instant;
 }
 
 /** A run that goes by rollout limits and is not over. */
@@ -43,8 +76,8 @@ export interface OpenRollout {
 export interface RunStore {
   insert(run: NewRun): Promise<void>;
   get(organizationId: string | undefined, id: string): Promise<RunRow | undefined>;
-  /** Newest first. */
-  list(organizationId: string, paging: Paging): Promise<PageOf<RunRow>>;
+  /** Newest first. `createdAfter` is inclusive, `createdBefore` exclusive. */
+  list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>>;
   /** Ids of the run's tasks in these states. */
   taskIds(runId: string, states: TaskState[]): Promise<string[]>;
   /** Names and reasons of the run's tasks that never ran: CANCELLED with a reason, EXPIRED. */
@@ -81,6 +114,13 @@ export class SqlRunStore implements RunStore {
         created_by: run.createdBy,
         created_at: run.createdAt,
         scheduled_at: run.scheduledAt,
+        schedule_id: run.schedule?.id ?? null,
+        schedule: run.schedule?.name ?? null,
+        scheduled_task: run.schedule?.task ?? null,
+        retry_of: run.retryOf ?? null,
+        max_retries: run.retries?.max ?? 0,
+        retry_delay_ms: run.retries?.delayMs ?? 0,
+        retry_open: (run.retries?.max ?? 0) > 0 ? 1 : 0,
       })
       .execute();
   }
@@ -91,20 +131,22 @@ export class SqlRunStore implements RunStore {
     return row;
   }
 
-  async list(organizationId: string, paging: Paging): Promise<PageOf<RunRow>> {
-    const { total } = await this.#db.kysely
-      .selectFrom('runs')
-      .select((the) => the.fn.countAll<number>().as('total'))
-      .where('organization_id', '=', organizationId)
-      .executeTakeFirstOrThrow();
+  async list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>> {
+    const wanted = typeof filter === 'string' ? { organizationId: filter } : filter;
+    const { index, where } = runConditions(this.#db, wanted);
+    const [count] = await all(
+      this.#db,
+      sql<{ total: number }>`
+        select count(*) as total from runs as r ${this.#db.dialect.indexed(index)} where ${where}`,
+    );
     const items = await this.#read(
-      'runs_history',
+      index,
       sql`
-      r.organization_id = ${organizationId}
+      ${where}
       order by r.created_at desc, r.seq desc
       limit ${paging.perPage} offset ${(paging.page - 1) * paging.perPage}`,
     );
-    return { items, total };
+    return { items, total: count?.total ?? 0 };
   }
 
   async taskIds(runId: string, states: TaskState[]): Promise<string[]> {
@@ -112,7 +154,7 @@ export class SqlRunStore implements RunStore {
       this.#db,
       sql<{ id: string }>`
         select id from tasks ${this.#db.dialect.indexed('tasks_run')}
-        where run_id = ${runId} and status in ${this.#db.dialect.list(states)}
+        where run_id = ${runId} and superseded = 0 and status in ${this.#db.dialect.list(states)}
         order by seq`,
     );
     return rows.map(({ id }) => id);
@@ -130,7 +172,7 @@ export class SqlRunStore implements RunStore {
           end as reason
         from tasks ${this.#db.dialect.indexed('tasks_run')}
         cross join devices ${this.#db.dialect.indexed('devices_id')} on devices.id = tasks.device_id
-        where tasks.run_id = ${runId}
+        where tasks.run_id = ${runId} and tasks.superseded = 0
           and (tasks.status = 'EXPIRED' or (tasks.status = 'CANCELLED' and tasks.error_code is not null))
         order by tasks.seq
         limit ${limit}`,
@@ -168,7 +210,7 @@ export class SqlRunStore implements RunStore {
     if (ids.length === 0) return;
     await all(
       this.#db,
-      sql`update runs set rollout_open = 0 where rollout_open = 1 and id in ${this.#db.dialect.list(ids)}`,
+      sql`update runs set rollout_open = 0 where rollout_open = 1 and retry_open = 0 and id in ${this.#db.dialect.list(ids)}`,
     );
   }
 
@@ -187,18 +229,26 @@ export class SqlRunStore implements RunStore {
       sql<StoredRun>`
         select r.id, r.organization_id as "organizationId", r.type, r.trigger, r.parameters, r.rollout, r.total,
           r.skipped, r.created_by as "createdBy", r.created_at as "createdAt", r.scheduled_at as "scheduledAt",
-          r.stopped_at as "stoppedAt", r.stopped_reason as "stoppedReason",
+          r.stopped_at as "stoppedAt", r.stopped_reason as "stoppedReason", r.schedule_id as "scheduleId",
+          r.schedule as "scheduleName", r.scheduled_task as "scheduledTask", r.retry_of as "retryOf",
+          r.max_retries as "maxRetries", r.retry_delay_ms as "retryDelayMs", r.retry_open as "retryOpen",
           organizations.name as "organizationName"
         from runs as r ${this.#db.dialect.indexed(index)}
         cross join organizations on organizations.id = r.organization_id
         where ${which}`,
     );
     const progress = await this.#progress(rows.map(({ id }) => id));
-    return rows.map((row) => {
+    return rows.map(({ scheduleId, scheduleName, scheduledTask, maxRetries, retryDelayMs, ...row }) => {
       const { counts, lastEnd } = progress.get(row.id) ?? { counts: noCounts(), lastEnd: null };
-      const isOpen = taskStateNames.some((state) => !isFinal(state) && counts[state] > 0);
+      const retryOpen = row.retryOpen === 1;
+      const isLive = taskStateNames.some((state) => !isFinal(state) && counts[state] > 0);
+      const isOpen = isLive || (retryOpen && counts.FAILED > 0);
+      const schedule = { id: scheduleId ?? '', name: scheduleName ?? '', task: scheduledTask ?? '' };
       return {
         ...row,
+        schedule: scheduleId === null ? null : schedule,
+        retries: maxRetries === 0 ? null : { max: maxRetries, delayMs: retryDelayMs },
+        retryOpen,
         rollout: row.rollout === null ? null : JSON.parse(row.rollout),
         skipped: JSON.parse(row.skipped),
         counts,
@@ -212,7 +262,7 @@ export class SqlRunStore implements RunStore {
     if (runIds.length === 0) return progress;
     const { dialect } = this.#db;
     const states = runIds.flatMap((runId) => taskStateNames.map((status) => ({ runId, status })));
-    const its = sql`tasks ${dialect.indexed('tasks_run')} where run_id = j.run_id and status = j.status`;
+    const its = sql`tasks ${dialect.indexed('tasks_run')} where run_id = j.run_id and superseded = 0 and status = j.status`;
     const rows = await all(
       this.#db,
       sql<{ runId: string; status: TaskState; count: number; lastEnd: number | null }>`
@@ -230,7 +280,16 @@ export class SqlRunStore implements RunStore {
   }
 }
 
-type StoredRun = Omit<RunRow, 'rollout' | 'skipped' | 'counts' | 'completedAt'> & {
+type StoredRun = Omit<
+  RunRow,
+  'rollout' | 'skipped' | 'counts' | 'completedAt' | 'schedule' | 'retries' | 'retryOpen'
+> & {
+  scheduleId: string | null;
+  scheduleName: string | null;
+  scheduledTask: string | null;
+  maxRetries: number;
+  retryDelayMs: number;
+  retryOpen: number;
   rollout: string | null;
   skipped: string;
 };

@@ -97,6 +97,13 @@ export interface Schema {
     scheduled_at: number | null;
     stopped_at: number | null;
     stopped_reason: string | null;
+    schedule_id: string | null;
+    schedule: string | null;
+    scheduled_task: string | null;
+    retry_of: string | null;
+    max_retries: Generated<number>;
+    retry_delay_ms: Generated<number>;
+    retry_open: Generated<number>;
   };
   tasks: {
     seq: Generated<number>;
@@ -132,6 +139,8 @@ export interface Schema {
     completed_at: number | null;
     cancel_requested_at: number | null;
     powering_off_at: number | null;
+    retry_number: Generated<number>;
+    superseded: Generated<number>;
   };
   task_logs: { task_seq: number; line: number; stream: string; at: number; text: string };
   events: {

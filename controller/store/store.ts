@@ -10,7 +10,9 @@ import { type Db, atomically } from './dialect.ts';
 import { type EventStore, SqlEventStore } from './events.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
+import { type RetryStore, SqlRetryStore } from './retries.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
+import { type ScheduleStore, SqlScheduleStore } from './schedules.ts';
 import { type SessionStore, SqlSessionStore } from './sessions.ts';
 import { type SettingStore, SqlSettingStore } from './settings.ts';
 import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
@@ -38,6 +40,8 @@ export interface StoreTables {
   manifests: ManifestStore;
   deviceConfigs: DeviceConfigStore;
   sessions: SessionStore;
+  schedules: ScheduleStore;
+  retries: RetryStore;
 }
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
@@ -67,6 +71,8 @@ export class SqlStore implements Store {
   readonly manifests: ManifestStore;
   readonly deviceConfigs: DeviceConfigStore;
   readonly sessions: SessionStore;
+  readonly schedules: ScheduleStore;
+  readonly retries: RetryStore;
   readonly #db: Db;
 
   constructor(db: Db) {
@@ -90,6 +96,8 @@ export class SqlStore implements Store {
     this.manifests = tables.manifests;
     this.deviceConfigs = tables.deviceConfigs;
     this.sessions = tables.sessions;
+    this.schedules = tables.schedules;
+    this.retries = tables.retries;
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
@@ -120,4 +128,6 @@ const tablesOf = (db: Db): StoreTables => ({
   manifests: new SqlManifestStore(db),
   deviceConfigs: new SqlDeviceConfigStore(db),
   sessions: new SqlSessionStore(db),
+  schedules: new SqlScheduleStore(db),
+  retries: new SqlRetryStore(db),
 });

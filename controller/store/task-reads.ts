@@ -68,7 +68,7 @@ const columns =
   sql.raw(`t.seq, t.id, t.code, t.organization_id as "organizationId", t.device_id as "deviceId",
   t.run_id as "runId", t.type, t.status, t.lane, t.parameters, t.force, t.created_by as "createdBy",
   t.created_at as "createdAt", t.scheduled_at as "scheduledAt", t.expires_in_ms as "expiresInMs",
-  t.timeout_ms as "timeoutMs", t.expires_at as "expiresAt", t.retry_of as "retryOf", t.attempt, t.progress,
+  t.timeout_ms as "timeoutMs", t.expires_at as "expiresAt", t.retry_of as "retryOf", t.retry_number as "retryNumber", t.attempt, t.progress,
   t.message, t.error_code as "errorCode", t.error_message as "errorMessage", t.result,
   t.late_result as "lateResult", t.updated_at as "updatedAt", t.started_at as "startedAt",
   t.timeout_at as "timeoutAt", t.completed_at as "completedAt", t.cancel_requested_at as "cancelRequestedAt",

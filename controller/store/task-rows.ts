@@ -22,15 +22,20 @@ const columns = {
   timeoutMs: 'integer',
   expiresAt: 'integer',
   retryOf: 'text',
+  retryNumber: 'integer',
 } as const;
 
 /** Inserts tasks in the order given, in one statement. */
 export async function insertTasks(db: Db, tasks: NewTask[]): Promise<void> {
   if (tasks.length === 0) return;
-  const rows = tasks.map((task) => ({ ...task, force: task.force ? 1 : 0 }));
+  const rows = tasks.map((task) => ({
+    ...task,
+    force: task.force ? 1 : 0,
+    retryNumber: task.retryNumber ?? 0,
+  }));
   const names = sql.raw(
     `id, code, organization_id, device_id, run_id, type, status, lane, parameters, force, created_by, created_at,
-      scheduled_at, expires_in_ms, timeout_ms, expires_at, retry_of`,
+      scheduled_at, expires_in_ms, timeout_ms, expires_at, retry_of, retry_number`,
   );
   await atomically(db, async (db) => {
     try {

@@ -30,13 +30,17 @@ export interface NewTask {
   timeoutMs: number;
   /** Null while SCHEDULED. */
   expiresAt: Instant | null;
+  /** Code of the task that it is another try of. */
   retryOf: string | null;
+  /** The how manieth try by itself it is; 0 for the first, and for those a person asked for. */
+  retryNumber?: number;
 }
 
 export interface TaskRow extends Omit<NewTask, 'status'> {
   /** Order of creation. */
   seq: number;
   status: TaskState;
+  retryNumber: number;
   deviceName: string;
   organizationName: string;
   attempt: number;

@@ -54,6 +54,7 @@ export class Cancellation {
       const run = await tables.runs.get(actor.organizationId, runId);
       if (run === undefined) throw new AppError('not_found', `There is no run ${runId}`);
       const open = await tables.runs.taskIds(runId, ['SCHEDULED', 'PENDING', 'IN_PROGRESS']);
+      await tables.retries.close(runId);
       if (open.length > 0 && run.rollout !== null) await tables.runs.stop(runId, cancelledByPerson, now);
       const asks = request && taskTypes[run.type].canStop;
       const made = await this.#end(tables, open, { actor, request: asks, target: runId, now });

@@ -1,9 +1,10 @@
 import type { RunStatus } from '../../shared/api/runs.ts';
 import type { RunRow } from '../store/runs.ts';
 
-/** Derived: IN_PROGRESS while a task is open; STOPPED when rollout limits ended it; COMPLETED when all did; CANCELLED when all were; else FAILED. */
+/** Derived: IN_PROGRESS while a task is open or about to be tried again; STOPPED when rollout limits ended it; COMPLETED when all did; CANCELLED when all were; else FAILED. */
 export function runStatus(run: RunRow): RunStatus {
   const { counts } = run;
+  if (run.retryOpen && counts.FAILED > 0) return 'IN_PROGRESS';
   if (counts.SCHEDULED + counts.PENDING + counts.IN_PROGRESS > 0) return 'IN_PROGRESS';
   if (run.stoppedAt !== null && run.stoppedReason !== cancelledByPerson) return 'STOPPED';
   const ended = counts.COMPLETED + counts.FAILED + counts.CANCELLED + counts.EXPIRED;

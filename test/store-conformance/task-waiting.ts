@@ -21,6 +21,7 @@ export const describeWaitingTasks = (conform: Conform) =>
         seq: expect.any(Number),
         deviceName: 'fw',
         organizationName: 'home',
+        retryNumber: 0,
         attempt: 0,
         progress: null,
         message: null,
