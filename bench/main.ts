@@ -1,12 +1,13 @@
 /** `npm run bench -- [NAME …] [--runs N]`: one JSON line per case on stdout, talk on stderr. */
 import { accept } from './accept.ts';
 import { claim } from './claim.ts';
+import { configuration } from './configuration.ts';
 import { connections } from './connections.ts';
 import { dispatch } from './dispatch.ts';
 import { tell } from './measure.ts';
 import { programs } from './programs.ts';
 
-const benches = { dispatch, accept, connections, claim, programs };
+const benches = { dispatch, accept, connections, claim, programs, configuration };
 type Name = keyof typeof benches;
 
 const isName = (text: string): text is Name => text in benches;

@@ -4,7 +4,7 @@ import { enrol } from '../../agent/enrol.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { RunningProgram, runProgram } from './program.ts';
 
-/** A real agent with a data folder of its own, which survives `kill` and `start`. The machine below it is the dummy one. */
+/** A real agent with a data folder of its own, which survives `kill` and `start`. The machine below it is the dummy one, unless told otherwise. */
 export class AgentProcess implements AsyncDisposable {
   readonly name: string;
   readonly folder: string;
@@ -15,11 +15,14 @@ export class AgentProcess implements AsyncDisposable {
   constructor(
     name: string,
     folder: string,
-    options: { startArguments?: string[]; env?: Record<string, string> } = {},
+    options: { startArguments?: string[]; env?: Record<string, string>; dummy?: boolean } = {},
   ) {
     this.name = name;
     this.folder = folder;
-    this.#startArguments = options.startArguments ?? [];
+    this.#startArguments = [
+      ...(options.dummy === false ? [] : ['--dummy']),
+      ...(options.startArguments ?? []),
+    ];
     this.#env = options.env ?? {};
   }
 
@@ -50,7 +53,7 @@ export class AgentProcess implements AsyncDisposable {
   start(): void {
     this.#program = new RunningProgram(
       'agent',
-      ['start', '--data', this.folder, '--dummy', ...this.#startArguments],
+      ['start', '--data', this.folder, ...this.#startArguments],
       join(this.folder, 'agent.log'),
       this.#env,
     );

@@ -42,7 +42,13 @@ export class Cluster implements AsyncDisposable {
   /** A new agent, enrolled but neither approved nor started. `url` when it shall not dial the controller directly. */
   async enrolled(
     name: string,
-    options: { url?: string; startArguments?: string[]; env?: Record<string, string>; folder?: string } = {},
+    options: {
+      url?: string;
+      startArguments?: string[];
+      env?: Record<string, string>;
+      folder?: string;
+      dummy?: boolean;
+    } = {},
   ): Promise<AgentProcess> {
     const folder = options.folder ?? join(this.folder, name);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
