@@ -1,9 +1,13 @@
 import { TaskError } from '../../shared/errors.ts';
+import { atOnce } from './at-once.ts';
 import type { Candidate } from './candidate.ts';
 import { type ChecksResult, runChecks, runCommands } from './checks.ts';
 import type { StepLog } from './evidence.ts';
 import type { Workspace } from './machine.ts';
 import { namesOf } from './validate.ts';
+
+/** The guard takes several files with one look at the journal. */
+const installsAtOnce = 100;
 
 /** Puts the files in place and lets the services read them, unit after unit. The first failure ends it. */
 export async function apply(
@@ -14,7 +18,7 @@ export async function apply(
   for (const { unit, written, removed } of touched) {
     checks.signal.throwIfAborted();
     await workspace.append('APPLYING', unit.name);
-    for (const path of written) await workspace.install(path);
+    await atOnce(installsAtOnce, written, (path) => workspace.install(path));
     for (const path of removed) await workspace.remove(path);
     const context = { ...checks, ...(snapshot === undefined ? {} : { snapshot }) };
     accept(await runCommands(unit, unit.apply, 'host', context), log);

@@ -1,5 +1,6 @@
 import type { ManifestFile } from '../../shared/manifest.ts';
 import type { FileChange } from '../../shared/task-types/sync.ts';
+import { atOnce } from './at-once.ts';
 import { BlobSource } from './blob-source.ts';
 import type { LiveState } from './drift-gate.ts';
 import { collect, textOf } from './live-files.ts';
@@ -29,7 +30,7 @@ interface Rendering {
   context: TransactionContext;
 }
 
-const atOnce = 4;
+const rendersAtOnce = 4;
 
 /** Makes every file that changes, in the private candidate tree, and hides those that go. */
 export async function render(work: Rendering): Promise<Rendered> {
@@ -38,15 +39,11 @@ export async function render(work: Rendering): Promise<Rendered> {
   const source = new BlobSource(work);
   const texts = new Map<string, string>();
   const found: FileChange[] = [];
-  const waiting = checked.manifest.files.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, file] of waiting) {
-      context.signal.throwIfAborted();
-      const change = await renderFile(file, { ...work, source, secrets, texts });
-      if (change) found[index] = { path: file.path, unit: file.unit, change };
-    }
-  };
-  await allOrFirstError(Array.from({ length: Math.min(atOnce, checked.manifest.files.length) }, worker));
+  await atOnce(rendersAtOnce, checked.manifest.files, async (file, index) => {
+    context.signal.throwIfAborted();
+    const change = await renderFile(file, { ...work, source, secrets, texts });
+    if (change) found[index] = { path: file.path, unit: file.unit, change };
+  });
 
   for (const { path } of live.deletions) await workspace.stageAbsent(path);
   const written = found.filter((change) => change !== undefined);
@@ -58,13 +55,6 @@ export async function render(work: Rendering): Promise<Rendered> {
     secrets,
     fetchedBytes: source.fetchedBytes,
   };
-}
-
-/** Waits for all, so that nothing goes on behind a failure, and throws the first error. */
-async function allOrFirstError(work: Promise<void>[]): Promise<void> {
-  const ends = await Promise.allSettled(work);
-  const failed = ends.find((end) => end.status === 'rejected');
-  if (failed) throw failed.reason;
 }
 
 async function renderFile(

@@ -137,11 +137,12 @@ export class MemoryMachine implements TransactionMachine {
   async run({ argv }: UnitCommand, place: CommandPlace, options: RunOptions): Promise<CommandRecord> {
     options.signal.throwIfAborted();
     if (place === 'host') return this.commands.onHost(argv);
-    const staged = options.workspace ? this.#workspace(options.workspace.id).stored.staged : new Map();
+    // One that was never begun has nothing staged.
+    const staged = this.disk.transactions.get(options.workspace?.id ?? '')?.staged ?? new Map();
     return this.commands.onCandidate(argv, staged, options.scratch?.name);
   }
 
-  async openScratch(workspace: Workspace): Promise<Scratch> {
+  async openScratch(workspace: Pick<Workspace, 'id'>): Promise<Scratch> {
     return this.commands.openScratch(`scratch of ${workspace.id}`);
   }
 
