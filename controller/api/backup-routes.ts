@@ -21,7 +21,7 @@ import { listPage, pagingOf } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { ownDevice } from './own-device.ts';
 import { type Route, route } from './route.ts';
-import { runRequestOf } from './run-request.ts';
+import { runRequestOf } from '../tasks/run-request.ts';
 import { sendBytes } from './send-bytes.ts';
 import { showArchive, showRetentionPlan } from './show-archive.ts';
 

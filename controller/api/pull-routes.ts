@@ -5,7 +5,7 @@ import { idempotencyOf } from './idempotency.ts';
 import type { BodyTexts } from './json-body.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { type Route, route } from './route.ts';
-import { runRequestOf } from './run-request.ts';
+import { runRequestOf } from '../tasks/run-request.ts';
 
 export const pullRoutes = (bodyTexts: BodyTexts): Route[] => [
   route({
