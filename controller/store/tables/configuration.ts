@@ -2,7 +2,13 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Dialect } from '../dialect.ts';
 
 /** Bundles, variables, and what is known of the configuration of each device. */
-export function configurationTables({ types }: Dialect): RawBuilder<unknown>[] {
+export const configurationTables = (dialect: Dialect): RawBuilder<unknown>[] => [
+  ...wishTables(dialect),
+  ...deviceConfigTables(dialect),
+];
+
+/** What people write. */
+function wishTables({ types }: Dialect): RawBuilder<unknown>[] {
   const { integer, table, keyed } = types;
   return [
     // Templates, rendered files and manifests: many, small, and written thousands at a time.
@@ -59,7 +65,13 @@ export function configurationTables({ types }: Dialect): RawBuilder<unknown>[] {
       updated_at ${integer} not null,
       primary key (organization_id, scope, key, name)
     ) ${keyed}`,
+  ];
+}
 
+/** What devices shall be, and what they are. */
+function deviceConfigTables({ types }: Dialect): RawBuilder<unknown>[] {
+  const { integer, table, keyed } = types;
+  return [
     sql`create table device_configs (
       device_id text primary key not null references devices (id),
       generation ${integer} not null default 0,
