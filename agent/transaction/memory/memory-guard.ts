@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { TaskError } from '../../../shared/errors.ts';
-import type { JournalState } from '../../../shared/transaction.ts';
+import { isOver, type JournalState } from '../../../shared/transaction.ts';
 import type { ConfirmedState, JournalRecord } from '../machine.ts';
 import type { MemoryDisk, StoredTransaction } from './memory-disk.ts';
 import type { MemoryFile } from './memory-files.ts';
@@ -26,6 +26,8 @@ const armedStates: readonly JournalState[] = ['ARMED', 'APPLYING', 'APPLIED', 'P
 /** The guard of one boot, deciding as guard.sh does: every decision under one lock, after reading the journal again. */
 export class MemoryGuard {
   readonly #parts: MemoryGuardParts;
+  /** Waiting for a deadline, until it is reached or the transaction is over. */
+  readonly #watches = new Map<string, AbortController>();
   #lock: Promise<void> = Promise.resolve();
 
   constructor(parts: MemoryGuardParts) {
@@ -38,6 +40,7 @@ export class MemoryGuard {
     const record = { state, at: clock.now(), bootId, uptimeMs: uptimeMs(), detail: oneLine(detail) };
     transaction.journal.push(record);
     recorded(transaction.id, record);
+    if (isOver(state)) this.#watches.get(transaction.id)?.abort();
   }
 
   arm(transaction: StoredTransaction, detail: string): Promise<void> {
@@ -106,8 +109,10 @@ export class MemoryGuard {
   }
 
   #watch(transaction: StoredTransaction): void {
+    const watch = new AbortController();
+    this.#watches.set(transaction.id, watch);
     const expire = async (): Promise<void> => {
-      await this.#parts.clock.sleep(Math.max(0, this.#leftMs(transaction)));
+      await this.#parts.clock.sleep(Math.max(0, this.#leftMs(transaction)), watch.signal);
       await this.#locked(async () => {
         const state = stateOf(transaction);
         if (state === 'ROLLING_BACK' || armedStates.includes(state)) {
@@ -115,7 +120,11 @@ export class MemoryGuard {
         }
       });
     };
-    void expire();
+    void expire()
+      .catch((error: unknown) => {
+        if (!watch.signal.aborted) throw error;
+      })
+      .finally(() => this.#watches.delete(transaction.id));
   }
 
   async #undo(transaction: StoredTransaction, reason: string): Promise<Verdict> {
