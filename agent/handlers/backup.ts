@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
@@ -42,13 +42,14 @@ async function backUp(work: BackupWork): Promise<BackupResult> {
   const { parameters, configuration, context } = work;
   requireRecipients(configuration, parameters.recipients);
   const units = unitsOf(configuration, parameters.units);
+  await mkdir(configuration.spool, { recursive: true, mode: 0o700 });
   const readBack = await generateAgeKeys();
   const last = await readArchiveMemory(configuration.memory.archive);
   const known = parameters.full || last?.content !== parameters.known ? undefined : last;
   const recipients = [...parameters.recipients, readBack.recipient];
 
-  let made = await makeArchive({ ...work, units, recipients, known: known?.content });
   try {
+    let made = await makeArchive({ ...work, units, recipients, known: known?.content });
     if (made.archive === undefined && known) {
       const unchanged = await reportUnchanged(made, known, work);
       if (unchanged) return unchanged;

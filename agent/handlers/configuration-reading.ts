@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import type { Unit } from '../../shared/device-profile.ts';
 import { TaskError } from '../../shared/errors.ts';
 import { EntryChanged } from '../transaction/archive-tree.ts';
@@ -34,11 +33,10 @@ export function requireRecipients({ allowedRecipients }: Configuration, recipien
 
 /** Reads between transactions, and once more when something changed beside it. */
 export async function readConfiguration<Value>(
-  { machine, spool }: Configuration,
+  { machine }: Configuration,
   { clock, signal, output, timeoutMs }: HandlerContext,
   read: () => Promise<Value>,
 ): Promise<Value> {
-  await mkdir(spool, { recursive: true, mode: 0o700 });
   let told: string | undefined;
   const waiting = (transaction: string): void => {
     if (told !== transaction) output('agent', `waiting for the end of transaction ${transaction}`);

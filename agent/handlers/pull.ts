@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rulesetOf, type Unit } from '../../shared/device-profile.ts';
 import { PullAnswer, type PullReport, pullReportPath } from '../../shared/protocol/transfer.ts';
@@ -27,10 +27,11 @@ async function pull(
   const memory = await readViewMemory(configuration.memory.view);
   const rawPath = join(configuration.spool, `pull-${context.code}.raw`);
   const work = { parameters, configuration, context, memory, rawPath };
+  await mkdir(configuration.spool, { recursive: true, mode: 0o700 });
+  await using file = await ViewFile.create(join(configuration.spool, `pull-${context.code}.view`));
   try {
-    const reading = await readConfiguration(configuration, context, () => readOnce(units, work));
-    await using view = reading.file;
-    return await deliver({ ...reading, path: view.path }, work);
+    const reading = await readConfiguration(configuration, context, () => readOnce(units, file, work));
+    return await deliver(reading, work);
   } finally {
     await rm(rawPath, { force: true });
   }
@@ -46,7 +47,6 @@ interface Work {
 
 interface Reading {
   found: View;
-  file: ViewFile;
   view: SealedFile;
   /** The original, when the controller does not have it yet. */
   raw: SealedFile | undefined;
@@ -54,10 +54,8 @@ interface Reading {
 }
 
 /** View and original of the same files. */
-async function readOnce(units: Unit[], work: Work): Promise<Reading> {
+async function readOnce(units: Unit[], file: ViewFile, work: Work): Promise<Reading> {
   const { parameters, configuration, context, memory } = work;
-  await using disposal = new AsyncDisposableStack();
-  const file = disposal.use(await ViewFile.create(join(configuration.spool, `pull-${context.code}.view`)));
   const found = await makeView(units, file, {
     ...configuration,
     clock: context.clock,
@@ -71,8 +69,7 @@ async function readOnce(units: Unit[], work: Work): Promise<Reading> {
   const complete = isReliable(found) && units.length === configuration.profile.units.length;
   const isNew = complete && !hasOriginal(memory, view.sha256, parameters.recipients);
   const raw = isNew ? await sealOriginal(found, work) : undefined;
-  disposal.move();
-  return { found, file, view, raw, complete };
+  return { found, view, raw, complete };
 }
 
 const hasOriginal = ({ raw }: ViewMemory, view: string, recipients: string[]): boolean =>
@@ -95,7 +92,7 @@ async function sealOriginal(
   });
 }
 
-async function deliver(reading: Omit<Reading, 'file'> & { path: string }, work: Work): Promise<PullResult> {
+async function deliver(reading: Reading, work: Work): Promise<PullResult> {
   const { found, view, complete } = reading;
   const { parameters, configuration, context, memory } = work;
   for (const { unit, status, message } of found.units) {
@@ -144,7 +141,7 @@ function bring(name: 'view' | 'raw', file: SealedFile, { configuration, context 
 }
 
 function report(
-  { found, view, complete }: Omit<Reading, 'file'>,
+  { found, view, complete }: Reading,
   raw: SealedFile | undefined,
   { configuration, context }: Work,
 ): Promise<PullAnswer> {

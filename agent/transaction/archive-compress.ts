@@ -9,17 +9,24 @@ export async function* compress(plain: AsyncIterable<Uint8Array>): AsyncGenerato
     chunkSize: pieceBytes,
     params: { [constants.ZSTD_c_checksumFlag]: 1 },
   });
-  const fed = feed(plain, zstd).catch((error: unknown) => {
+  const source = plain[Symbol.asyncIterator]();
+  const fed = feed(source, zstd).catch((error: unknown) => {
     zstd.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
   fed.catch(() => undefined); // told below
-  for await (const chunk of zstd as AsyncIterable<Buffer>) yield chunk;
-  await fed;
+  try {
+    for await (const chunk of zstd as AsyncIterable<Buffer>) yield chunk;
+    await fed;
+  } finally {
+    zstd.destroy();
+    // Nobody feeds any more, and whoever was to be read is to be closed.
+    await source.return?.();
+  }
 }
 
 /** Gathers pieces, many of them short, and fills one buffer while the other is compressed. */
-async function feed(plain: AsyncIterable<Uint8Array>, zstd: ZstdCompress): Promise<void> {
+async function feed(plain: AsyncIterator<Uint8Array, unknown>, zstd: ZstdCompress): Promise<void> {
   let [filling, spare] = [Buffer.allocUnsafe(pieceBytes), Buffer.allocUnsafe(pieceBytes)];
   let used = 0;
   let compressing = Promise.resolve();
@@ -30,7 +37,9 @@ async function feed(plain: AsyncIterable<Uint8Array>, zstd: ZstdCompress): Promi
     [filling, spare] = [spare, filling];
     used = 0;
   };
-  for await (const piece of plain) {
+  for (;;) {
+    const { value: piece, done } = await plain.next();
+    if (done) break;
     for (let at = 0; at < piece.length; ) {
       const part = piece.subarray(at, at + pieceBytes - used);
       filling.set(part, used);
