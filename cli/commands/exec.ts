@@ -29,10 +29,11 @@ export function addExec({ command, open }: GroupParts): void {
       const report = await readOutput(stream, {
         stdout: terminal.stdout as unknown as Writable,
         stderr: terminal.stderr as unknown as Writable,
-      }).catch((error: unknown) => {
-        throw failureOf(error, device);
-      });
-      terminal.stdin.destroy();
+      })
+        .catch((error: unknown) => {
+          throw failureOf(error, device);
+        })
+        .finally(() => terminal.stdin.destroy()); // else it would keep this program running
       if (!report) throw new CliError('failed', 'the command was cut off: the session ended before it did');
       exit(report.exit_code ?? 128 + signalNumber(report.signal));
     });
