@@ -8,6 +8,7 @@ import { preflight } from './preflight.ts';
 import { probeBaseline } from './probe-controller.ts';
 import { passQuarantine } from './quarantine.ts';
 import { render } from './render.ts';
+import { passRunningGate } from './running-gate.ts';
 import { rejected } from './sync-error.ts';
 import type { TransactionWork } from './transaction-work.ts';
 import { textsOfUnits } from './unit-texts.ts';
@@ -59,7 +60,13 @@ export async function prepare(work: TransactionWork): Promise<Candidate> {
       checks: { machine: parts.machine, clock, signal, profile, texts, secretValues, workspace },
     };
   });
-  return prove({ checked, live, touched: touchedUnits(live, rendered), checks }, work);
+  const touched = await evidence.step('drift', async (log) => {
+    const before = { live, touched: touchedUnits(live, rendered), texts: checks.texts };
+    const found = await passRunningGate(before, parameters, { ...checks, probe });
+    log.message = found.message;
+    return found.touched;
+  });
+  return prove({ checked, live, touched, checks }, work);
 }
 
 async function prove(candidate: Candidate, work: TransactionWork): Promise<Candidate> {

@@ -173,13 +173,21 @@ describe.skipIf(notTested('configuration from end to end', applianceUnavailable(
       const diff = await cluster.muster(['config', 'diff', 'edge-1']);
       expect(diff.stdout).toContain('+changed by hand');
 
+      await box.write('/etc/motd', 'changed once more, and nobody looked\n');
       const refused = await sync();
       expect(refused.stdout).toContain('rejected_drift');
-      expect(await box.read('/etc/motd')).toBe('changed by hand\n');
+      expect(await box.read('/etc/motd')).toBe('changed once more, and nobody looked\n');
       const forced = await sync('--on-drift', 'overwrite');
       expect(forced.exitCode, forced.stderr + forced.stdout).toBe(0);
       expect(await box.read('/etc/motd')).toBe('edge-1 of berlin\n');
       expect(await ruleset()).not.toContain('8080');
+
+      await box.must('nft', 'add', 'rule', 'inet', 'filter', 'input', 'tcp', 'dport', '8081', 'accept');
+      const running = await sync();
+      expect(running.stdout).toContain('rejected_drift');
+      expect(running.stdout).toContain('nftables');
+      expect((await sync('--on-drift', 'overwrite')).exitCode).toBe(0);
+      expect(await ruleset()).not.toContain('8081');
     });
 
     test('a backup is proven readable, opened without Muster, and restored', async () => {
@@ -196,7 +204,7 @@ describe.skipIf(notTested('configuration from end to end', applianceUnavailable(
       expect(archive?.level).toBe('readable');
 
       const file = join(cluster.folder, 'edge-1.age');
-      await cluster.muster(['backup', 'download', archive?.id ?? '', '-o', file]);
+      await cluster.muster(['backup', 'download', archive?.id ?? '', '-O', file]);
       const out = join(cluster.folder, 'opened');
       mkdirSync(out);
       execFileSync('sh', [
@@ -218,6 +226,8 @@ describe.skipIf(notTested('configuration from end to end', applianceUnavailable(
         'edge-1',
         '--identity-file',
         first.file,
+        '--with-secrets',
+        '--wait',
         '--yes',
       ]);
       expect(restored.exitCode, restored.stderr + restored.stdout).toBe(0);
