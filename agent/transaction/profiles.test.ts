@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { chooseProfile, loadProfiles, platformOf } from './profiles.ts';
+import { projectRoot } from '../../test/harness/source-files.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 
 const smallest = `id: lab
@@ -130,6 +131,17 @@ units:
     expect(profile.units.find(({ name }) => name === 'nftables')).toEqual(
       shipped?.units.find(({ name }) => name === 'nftables'),
     );
+  });
+});
+
+test('the example of the documents can be loaded', () => {
+  const document = readFileSync(join(projectRoot, 'docs/configuration-profiles.md'), 'utf8');
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(document) ?? [];
+  using folder = folderWith({ 'debian.yaml': example });
+  const portal = loadProfiles(folder.path).get('debian')?.units.at(-1);
+  expect(portal).toMatchObject({
+    name: 'portal',
+    apply: [{ argv: ['systemctl', 'reload', 'portal.service'] }],
   });
 });
 

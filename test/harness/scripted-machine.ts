@@ -40,7 +40,6 @@ export class ScriptedMachine implements TransactionMachine {
   list = notHere;
   realPath = notHere;
   openScratch = notHere;
-  // eslint-disable-next-line require-yield
   async *read(): AsyncGenerator<Uint8Array> {
     await notHere();
   }
