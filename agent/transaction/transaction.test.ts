@@ -41,6 +41,7 @@ test('applies what is desired, and says what every step did', async () => {
     'verify',
     'drift',
     'render',
+    'drift',
     'validate',
     'preflight',
     'snapshot',
