@@ -26,10 +26,9 @@ export function requestHeaders(
 ): Record<string, string | string[]> {
   const kept = withoutHops(headers);
   kept['host'] = new URL(upstream).host;
-  for (const name of ['origin', 'referer']) {
-    const value = kept[name];
-    if (typeof value === 'string') kept[name] = moved(value, local, upstream);
-  }
+  const { origin, referer } = headers;
+  if (origin === new URL(local).origin) kept['origin'] = new URL(upstream).origin;
+  if (referer !== undefined) kept['referer'] = moved(referer, local, upstream);
   return kept;
 }
 

@@ -155,6 +155,7 @@ export class MuxStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (chunk.length === 0) return done(); // nothing to take a turn with
     this.#chunk = chunk;
     this.#chunkDone = done;
     if (this.#credit > 0) this.#session.wake(this);

@@ -78,6 +78,15 @@ test('a side that has ended still receives the answer', async () => {
   expect((await buffer(stream)).toString()).toBe('got 1000000');
 });
 
+test('writing nothing sends nothing and holds up nobody', async () => {
+  const { operator } = await session(echo);
+  const stream = operator.open(request);
+  stream.write(Buffer.alloc(0));
+  stream.write('one');
+  stream.end(Buffer.alloc(0));
+  expect((await buffer(stream)).toString()).toBe('one');
+});
+
 test('the opener may end first and the other side goes on for long after', async () => {
   const { operator } = await session((stream) => {
     stream.resume();
