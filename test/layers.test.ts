@@ -38,7 +38,14 @@ const layers: Record<string, string[]> = {
     'controller/tasks',
   ],
   'controller/link': ['shared', 'shared/node', 'controller/bus', 'controller/devices', 'controller/tasks'],
-  'controller/tunnel': ['shared', 'shared/node', 'controller/bus', 'controller/devices', 'controller/tasks'],
+  'controller/tunnel': [
+    'shared',
+    'shared/node',
+    'controller/store',
+    'controller/bus',
+    'controller/devices',
+    'controller/tasks',
+  ],
   'controller/api': [
     'shared',
     'shared/node',
