@@ -80,13 +80,14 @@ async function relay(
     await pipeline(incoming, response);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    const hasLeft = response.destroyed; // the browser, which nobody needs to be told
     outgoing.destroy();
     if (response.headersSent) response.destroy();
     else
       response
         .writeHead(502, { 'content-type': 'text/plain' })
         .end(`The device could not be asked: ${reason}\n`);
-    if (!request.destroyed) onFailure(`${request.method} ${request.url}: ${reason}`);
+    if (!hasLeft) onFailure(`${request.method} ${request.url}: ${reason}`);
   }
 }
 
