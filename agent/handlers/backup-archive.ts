@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Unit } from '../../shared/device-profile.ts';
 import type { ArchiveManifest } from '../../shared/task-types/backup.ts';
 import type { z } from 'zod';
+import { sealArchive } from '../transaction/archive-apart.ts';
 import { type ArchiveContents, collectContents, contentsText } from '../transaction/archive-contents.ts';
-import { type SealedFile, sealToFile } from '../transaction/archive-seal.ts';
-import { packTar } from '../transaction/archive-tar.ts';
+import type { SealedFile } from '../transaction/archive-seal.ts';
 import type { BackupWork } from './backup.ts';
 import { readConfiguration } from './configuration-reading.ts';
 import { withDeadline } from './deadline.ts';
@@ -69,12 +69,15 @@ async function seal(
   context.progress({ percent: 20, message: 'making the archive' });
   const { entries, plainBytes } = contents;
   const atMs = Date.parse(manifest.made_at);
-  const archive = await sealToFile(packTar({ manifest: { text, atMs }, entries, tree }), {
-    recipients,
-    path: join(spool, `backup-${context.code}.archive`),
-    plainBytes: plainBytes + Buffer.byteLength(text),
-    signal: context.signal,
-  });
+  const archive = await sealArchive(
+    { manifest: { text, atMs }, entries, tree },
+    {
+      recipients,
+      path: join(spool, `backup-${context.code}.archive`),
+      plainBytes: plainBytes + Buffer.byteLength(text),
+      signal: context.signal,
+    },
+  );
   const path = join(spool, `backup-${context.code}.manifest`);
   await writeFile(path, text, { mode: 0o600 });
   const sha256 = createHash('sha256').update(text).digest('hex');

@@ -2,10 +2,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
-import { type AgeKeys, ageDecrypt, generateAgeKeys } from '../../shared/node/age.ts';
+import { type AgeKeys, generateAgeKeys } from '../../shared/node/age.ts';
 import { ArchiveAnswer, archiveReadablePath, archiveReportPath } from '../../shared/protocol/transfer.ts';
 import { Backup, type BackupParameters, type BackupResult } from '../../shared/task-types/backup.ts';
-import { checkArchive } from '../transaction/archive-reader.ts';
+import { checkSealed } from '../transaction/archive-apart.ts';
 import { type MadeArchive, makeArchive } from './backup-archive.ts';
 import {
   type ArchiveMemory,
@@ -169,7 +169,8 @@ async function proveReadable(
   const bytes = counted(transfers.download(request, signal), (read) =>
     context.progress({ percent: 75 + (read / answer.size) * 24, message: `${read} bytes read back` }),
   );
-  const checked = await checkArchive(ageDecrypt(bytes, readBack.identity), made);
+  const expected = { text: made.text, manifest: made.manifest };
+  const checked = await checkSealed(bytes, readBack.identity, { expected, signal });
   const body = { archive: answer.archive, files: checked.files, plain_bytes: checked.plainBytes };
   await transfers.post(archiveReadablePath(code), body, ArchiveAnswer, signal);
   return 'readable';

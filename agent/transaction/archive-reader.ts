@@ -12,16 +12,27 @@ type Archived = Manifest['files'][number];
 
 const tarTypes = { file: 'file', link: 'symlink', folder: 'directory' } as const;
 
+/** What an archive is to be: its manifest, and the exact text of that. */
+export interface ExpectedArchive {
+  text: string;
+  manifest: Manifest;
+}
+
+export interface CheckedArchive {
+  files: number;
+  plainBytes: number;
+}
+
 /**
  * Reads a decrypted archive to its end and holds everything in it against the manifest: order, type, size, digest. It is parsed and
  * never written anywhere. Throws `TaskError('archive_damaged')`.
  */
 export async function checkArchive(
   decrypted: AsyncIterable<Uint8Array>,
-  { text, manifest }: { text: string; manifest: Manifest },
-): Promise<{ files: number; plainBytes: number }> {
+  { text, manifest }: ExpectedArchive,
+): Promise<CheckedArchive> {
   const tar = extract();
-  const fed = pipeline(decrypted, createZstdDecompress(), tar);
+  const fed = pipeline(decrypted, createZstdDecompress({ chunkSize: 1024 * 1024 }), tar);
   fed.catch(() => undefined); // told below
   const expected = [undefined, ...manifest.files];
   let at = 0;
