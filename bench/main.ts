@@ -6,8 +6,10 @@ import { connections } from './connections.ts';
 import { dispatch } from './dispatch.ts';
 import { tell } from './measure.ts';
 import { programs } from './programs.ts';
+import { transfers } from './transfers.ts';
+import { tunnels } from './tunnels.ts';
 
-const benches = { dispatch, accept, connections, claim, programs, configuration };
+const benches = { dispatch, accept, connections, claim, programs, configuration, transfers, tunnels };
 type Name = keyof typeof benches;
 
 const isName = (text: string): text is Name => text in benches;

@@ -4,6 +4,7 @@ import type { Clock, Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { BlobRef } from '../store/blobs.ts';
 import type { Store, StoreTables } from '../store/store.ts';
+import type { SharedCommits } from './shared-commits.ts';
 
 /** First and last byte, as in a `Range` header; without `end` up to the last there is. */
 export interface ByteRange {
@@ -35,6 +36,7 @@ export interface BlobStore {
 export interface BlobsParts {
   bytes: BlobStore;
   store: Store;
+  commits: SharedCommits;
   clock: Clock;
 }
 
@@ -65,9 +67,16 @@ export class Blobs {
     return sha256;
   }
 
-  /** Keeps a file whose digest was computed. The store may go on with the same file: it is to be deleted, and not written any more. */
-  keepFile(sha256: string, file: string, size: number): Promise<void> {
-    return this.#put(sha256, size, { file, size });
+  /**
+   * Keeps a file whose digest was computed; `together` is written in the same transaction. The store may go on with the same file: it is
+   * to be deleted, and not written any more.
+   */
+  keepFile(
+    { sha256, size }: BlobProof,
+    file: string,
+    together: (tables: StoreTables) => Promise<void>,
+  ): Promise<void> {
+    return this.#put(sha256, size, { file, size }, together);
   }
 
   /** Holds blobs for as long as their holder exists; part of the holder's transaction. */
@@ -123,11 +132,20 @@ export class Blobs {
   }
 
   /** Once its row is fresh a blob is not deleted any more; what a deletion took just before that is put again. */
-  async #put(sha256: string, size: number, source: BlobSource): Promise<void> {
-    const { bytes, store, clock } = this.#parts;
+  async #put(
+    sha256: string,
+    size: number,
+    source: BlobSource,
+    together?: (tables: StoreTables) => Promise<void>,
+  ): Promise<void> {
+    const { bytes, commits, clock } = this.#parts;
     for (let wait = 0; wait < deletionWaits; wait += 1) {
       await bytes.put(sha256, source);
-      const noted = await store.blobs.note({ sha256, size }, clock.now());
+      const noted = await commits.run(async (tables) => {
+        const isNoted = await tables.blobs.note({ sha256, size }, clock.now());
+        if (isNoted) await together?.(tables);
+        return isNoted;
+      });
       if (noted && (await bytes.size(sha256)) === size) return;
       await clock.sleep(deletionWaitMs);
     }

@@ -6,6 +6,7 @@ import { controllerAuthor } from './audit-entry.ts';
 import { BlobGarbage } from './blobs-garbage.ts';
 import { type BlobStore, Blobs } from './blobs.ts';
 import { RetentionPlans } from './retention-plans.ts';
+import { SharedCommits } from './shared-commits.ts';
 import { Snapshots } from './snapshots.ts';
 import { Uploads } from './uploads.ts';
 
@@ -34,14 +35,15 @@ export interface Content {
 
 export function createContent(parts: ContentParts): Content {
   const { bytes, store, clock, random, log, uploadsFolder } = parts;
-  const blobs = new Blobs({ bytes, store, clock });
+  const commits = new SharedCommits({ store, clock });
+  const blobs = new Blobs({ bytes, store, commits, clock });
   const uploads = new Uploads({ folder: uploadsFolder, blobs, store, log });
   const garbage = new BlobGarbage({ bytes, store, clock, log });
   const retention = new RetentionPlans({ store, clock });
   return {
     blobs,
     uploads,
-    snapshots: new Snapshots({ store, blobs, clock }),
+    snapshots: new Snapshots({ store, blobs, commits, clock }),
     archives: new Archives({ store, blobs, clock, random }),
     retention,
     async houseKeep(signal) {

@@ -12,11 +12,13 @@ import { auditEntry } from './audit-entry.ts';
 import type { Blobs } from './blobs.ts';
 import { diffViews } from './diff-views.ts';
 import { notePulled } from './drift.ts';
+import type { SharedCommits } from './shared-commits.ts';
 import { uploadHolder } from './uploads.ts';
 
 export interface SnapshotsParts {
   store: Store;
   blobs: Blobs;
+  commits: SharedCommits;
   clock: Clock;
 }
 
@@ -42,7 +44,7 @@ export class Snapshots {
   /** Takes what a PULL found. Repeating it is harmless. */
   report(task: TaskRow, report: PullReport): Promise<PullAnswer> {
     const now = this.#parts.clock.now();
-    return this.#parts.store.transaction(async (tables) => {
+    return this.#parts.commits.run(async (tables) => {
       const newest = await tables.snapshots.newest(task.deviceId);
       await notePulled(tables, task, report, now);
       if (!isComplete(report)) return { version: null, changed: false };

@@ -106,7 +106,7 @@ export class Uploads {
   }
 
   async #complete(slot: UploadSlot, claim: BlobProof): Promise<BlobProof> {
-    const { blobs, store } = this.#parts;
+    const { blobs } = this.#parts;
     const path = this.#path(slot);
     if (claim.size === 0) await writeFile(path, '', { flag: 'a', mode: 0o600 });
     const arrived = await sizeOf(path);
@@ -121,8 +121,7 @@ export class Uploads {
         `${slot.name} of task ${slot.code} has ${proof.size} bytes and the digest ${proof.sha256}, expected ${claim.size} and ${claim.sha256}: it was thrown away`,
       );
     }
-    await blobs.keepFile(proof.sha256, path, proof.size);
-    await store.transaction(async (tables) => {
+    await blobs.keepFile(proof, path, async (tables) => {
       const holder = uploadHolder(slot.code, slot.name);
       await tables.blobs.release('upload', [holder]);
       await blobs.hold(tables, [{ sha256: proof.sha256, kind: 'upload', holder }]);
