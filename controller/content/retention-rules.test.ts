@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Retention } from '../../shared/api/backups.ts';
+import type { Retention } from '../../shared/api/backups.ts';
 import { type RetainedArchive, retain } from './retention-rules.ts';
 
 const nothing = { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, within_days: 0 };
