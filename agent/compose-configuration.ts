@@ -48,12 +48,12 @@ const ownPaths = [
  */
 export async function composeConfiguration(
   options: ConfigurationOptions,
-): Promise<{ handlers: Handlers; recipient?: string }> {
+): Promise<{ handlers: Handlers; facts: Record<string, unknown> }> {
   const { folder, config, identity, asking, transfers, dummy, log } = options;
-  if (!config.configuration.enabled) return { handlers: {} };
+  if (!config.configuration.enabled) return { handlers: {}, facts: {} };
   if (!dummy && process.getuid?.() !== 0) {
     log.info('not root: SYNC, PULL and BACKUP are not offered');
-    return { handlers: {} };
+    return { handlers: {}, facts: {} };
   }
   const opened = await openMachine(options).catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
@@ -61,7 +61,7 @@ export async function composeConfiguration(
     log.error({ err: error }, 'the profile of this device cannot be used: no SYNC, PULL and BACKUP');
     return undefined;
   });
-  if (!opened) return { handlers: {} };
+  if (!opened) return { handlers: {}, facts: {} };
   const { profile, machine } = opened;
   const ended = await endPendingTransaction(machine);
   if (ended !== undefined) log.warn({ event: 'transaction.ended' }, ended);
@@ -86,7 +86,8 @@ export async function composeConfiguration(
     PULL: createPullHandler(configuration),
     BACKUP: createBackupHandler(configuration),
   };
-  return { handlers, recipient: keys.recipient };
+  const { id, rev } = profile;
+  return { handlers, facts: { encryption_recipient: keys.recipient, profile: { id, rev } } };
 }
 
 function osRelease(): string {

@@ -82,7 +82,7 @@ export async function openContext(options: {
   const configuration = await composeConfiguration({ ...options, identity, asking, transfers, system });
   const parts: AgentParts = {
     db,
-    system: withRecipient(system, configuration.recipient),
+    system: withFacts(system, configuration.facts),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     clock: systemClock,
@@ -110,10 +110,9 @@ export async function openContext(options: {
   return { parts, identity, publicKey: keys.publicKey, [Symbol.dispose]: () => owned.dispose() };
 }
 
-/** Whoever encrypts to this device finds its recipient among the facts. */
-function withRecipient(system: System, recipient: string | undefined): System {
-  if (recipient === undefined) return system;
-  const collect = async () => ({ ...(await system.facts.collect()), encryption_recipient: recipient });
+/** Whoever plans for this device, or encrypts to it, finds among the facts with what. */
+function withFacts(system: System, more: Record<string, unknown>): System {
+  const collect = async () => ({ ...(await system.facts.collect()), ...more });
   return { ...system, facts: { collect } };
 }
 
