@@ -81,7 +81,14 @@ async function build(
     log: log.child({ part: 'content' }),
   });
   const { houseKeep } = content;
-  const core = createControllerCore({ ...base, bus: createInProcessBus(), identity, settings, houseKeep });
+  const core = createControllerCore({
+    ...base,
+    bus: createInProcessBus(),
+    identity,
+    settings,
+    houseKeep,
+    sync: (order, submit) => configuration.apply(order, submit),
+  });
   const { blobs, snapshots } = content;
   const configuration = createConfiguration({
     ...base,

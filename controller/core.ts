@@ -9,6 +9,9 @@ import { Presence } from './devices/presence.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { Tokens } from './devices/tokens.ts';
 import { Links } from './link/links.ts';
+import { Scheduler } from './schedules/scheduler.ts';
+import { Schedules } from './schedules/schedules.ts';
+import type { KindParts } from './schedules/kinds.ts';
 import type { ControllerSettings } from './settings.ts';
 import type { Store } from './store/store.ts';
 import { Cancellation } from './tasks/cancel.ts';
@@ -17,6 +20,8 @@ import { EventStream } from './tasks/events.ts';
 import { GroupCommit } from './tasks/group-commit.ts';
 import { Inbox } from './tasks/inbox.ts';
 import { failDeviceTasks } from './tasks/moves.ts';
+import { Retries } from './tasks/retries.ts';
+import { retryRun } from './tasks/retry-run.ts';
 import { Retention } from './tasks/retention.ts';
 import { Submissions } from './tasks/submissions.ts';
 import type { Submission, Submitted } from './tasks/submit.ts';
@@ -35,6 +40,8 @@ export interface ControllerParts {
   settings: ControllerSettings;
   /** Called from time to time, to remove what nobody needs. */
   houseKeep?: (signal: AbortSignal) => Promise<void>;
+  /** Renders and submits a SYNC for a schedule. */
+  sync?: KindParts['sync'];
 }
 
 /** Counts since start, and what is true now, for metrics. */
@@ -59,6 +66,7 @@ export interface ControllerCore {
   readonly tokens: Tokens;
   readonly events: EventStream;
   readonly sessions: Sessions;
+  readonly schedules: Schedules;
   /** Starts all loops; settles when aborted, and touches the store no more after that. */
   run(signal: AbortSignal): Promise<void>;
   /** Takes over a socket of an admitted device. */
@@ -67,12 +75,17 @@ export interface ControllerCore {
   submit(submission: Submission): Promise<Submitted>;
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
+  /** Makes a new run over the devices of another that did not do it. */
+  retryRun(
+    who: Parameters<typeof retryRun>[1],
+    what: Parameters<typeof retryRun>[2],
+  ): ReturnType<typeof retryRun>;
   status(): CoreStatus;
 }
 
 /** Puts the controller's logic together. Everything it does on its own happens in `run`. */
 export function createControllerCore(parts: ControllerParts): ControllerCore {
-  const { bus, identity } = parts;
+  const { bus, identity, store } = parts;
   const built = assemble(parts);
   let running = false;
 
@@ -83,6 +96,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     tokens: built.tokens,
     events: built.events,
     sessions: built.sessions,
+    schedules: built.schedules,
     async run(signal) {
       const unsubscribe = [
         bus.subscribe('cancel', ({ tasks }) => built.inbox.cancels(tasks)),
@@ -99,6 +113,8 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
           built.retention,
           built.presence,
           built.sessions,
+          built.scheduler,
+          built.retries,
         ];
         await runTogether(
           loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
@@ -112,6 +128,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     openLink: (device, socket) => built.links.open(device, socket),
     submit: (submission) => built.submissions.submit(submission),
     cancelTask: (actor, code, options) => built.cancellation.cancelTask(actor, code, options),
+    retryRun: (who, what) => retryRun({ store, submit: (one) => built.submissions.submit(one) }, who, what),
     cancelRun: (actor, runId, options) => built.cancellation.cancelRun(actor, runId, options),
     status: () => ({
       ready: running && !built.commits.lastCommitFailed,
@@ -142,6 +159,7 @@ function assemble(parts: ControllerParts) {
     keys: identity.keys,
     log: log.child({ part: 'dispatcher' }),
   });
+  const retries = new Retries({ store, bus, clock, random, settings, log: log.child({ part: 'retries' }) });
   const commits = new GroupCommit({
     store,
     bus,
@@ -154,6 +172,7 @@ function assemble(parts: ControllerParts) {
     advanced: (deviceIds, runIds) => {
       dispatcher.wake(deviceIds);
       dispatcher.runsAdvanced(runIds);
+      retries.runsAdvanced(runIds);
     },
   });
   const devices = new DeviceRegistry({
@@ -189,6 +208,26 @@ function assemble(parts: ControllerParts) {
     ...(parts.houseKeep && { houseKeep: parts.houseKeep }),
   });
   const presence = new Presence({ devices: store.devices, online, clock, log });
+  return {
+    ...assembleRequests(parts),
+    admission,
+    commits,
+    devices,
+    dispatcher,
+    events,
+    inbox,
+    links,
+    online,
+    presence,
+    retention,
+    retries,
+    tokens,
+  };
+}
+
+/** What makes tasks, and ends them at a wish. */
+function assembleRequests(parts: ControllerParts) {
+  const { store, bus, clock, random, log, settings } = parts;
   const cancellation = new Cancellation({ store, bus, clock });
   const submissions = new Submissions({ store, bus, clock, random });
   const sessions = new Sessions({
@@ -201,22 +240,19 @@ function assemble(parts: ControllerParts) {
     cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
     maxSessions: settings.maxSessions,
   });
-  return {
-    admission,
-    cancellation,
-    commits,
-    devices,
-    dispatcher,
-    events,
-    inbox,
-    links,
-    online,
-    presence,
-    retention,
-    sessions,
-    submissions,
-    tokens,
+  const scheduling = {
+    store,
+    bus,
+    clock,
+    random,
+    settings,
+    log: log.child({ part: 'schedules' }),
+    submit: (submission: Submission) => submissions.submit(submission),
+    ...(parts.sync && { sync: parts.sync }),
   };
+  const schedules = new Schedules(scheduling);
+  const scheduler = new Scheduler(scheduling);
+  return { cancellation, scheduler, schedules, sessions, submissions };
 }
 
 /** Runs loops until the signal is aborted or one of them fails, which ends the others; waits for all of them. */

@@ -29,6 +29,8 @@ export interface ControllerSettings {
   eventRetentionMs: number;
   eventRetentionCount: number;
   idempotencyMs: number;
+  /** A schedule whose time came while nobody looked still fires within this. */
+  scheduleGraceMs: number;
   /** Remote sessions that wait or are open. */
   maxSessions: number;
 }
@@ -54,5 +56,6 @@ export const defaultSettings: ControllerSettings = {
   eventRetentionMs: 7 * days,
   eventRetentionCount: 500_000,
   idempotencyMs: days,
+  scheduleGraceMs: 300_000,
   maxSessions: 2_000,
 };

@@ -14,6 +14,9 @@ import type { OrganizationRow } from '../store/access.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { SessionRow } from '../store/sessions.ts';
 import type { EventStream } from '../tasks/events.ts';
+import type { RunAnswer } from '../../shared/api/tasks.ts';
+import type { RetryRun } from '../../shared/api/runs.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 
 /** What the API needs of the controller's core. */
@@ -35,6 +38,11 @@ export interface ApiCore {
   submit(submission: Submission): Promise<Submitted>;
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
+  readonly schedules: Schedules;
+  retryRun(
+    who: { actor: Actor; organization: OrganizationRow },
+    what: { run: string; only: RetryRun['only'] },
+  ): Promise<RunAnswer>;
   status(): ApiCoreStatus;
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
+import { scheduleSample } from '../../test/harness/schedule-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
 
 import { contentSample } from '../../test/harness/content-samples.ts';
@@ -100,7 +101,9 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
   if (route.path.endsWith('/enrolment-tokens/:name')) await enrolmentToken(name);
 
   const sample: Sample | undefined =
-    (await configurationSample(api, route, name)) ?? (await contentSample(api, route, name));
+    (await configurationSample(api, route, name)) ??
+    (await contentSample(api, route, name)) ??
+    (await scheduleSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');

@@ -14,6 +14,7 @@ import { pullRoutes } from './pull-routes.ts';
 import { restoreRoutes } from './restore-routes.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './run-routes.ts';
+import { scheduleRoutes } from './schedule-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { syncRoutes } from './sync-routes.ts';
@@ -34,6 +35,7 @@ export interface RouteParts {
 export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: RouteParts): Route[] => [
   ...taskRoutes(bodyTexts),
   ...runRoutes,
+  ...scheduleRoutes,
   ...deviceRoutes,
   ...bundleRoutes,
   ...variableRoutes,

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
-import { CancelRun, CancelRunAnswer, Run, RunList, RunQuery } from '../../shared/api/runs.ts';
-import { listPage, pagingOf } from './list-query.ts';
-import { type Route, route } from './route.ts';
+import { CancelRun, CancelRunAnswer, RetryRun, Run, RunList, RunQuery } from '../../shared/api/runs.ts';
+import { RunAnswer } from '../../shared/api/tasks.ts';
+import type { PageOf } from '../store/access.ts';
+import type { RunRow } from '../store/runs.ts';
+import { listPage, pagingOf, pastFilter } from './list-query.ts';
+import { type Call, type Route, route } from './route.ts';
 import { showRun } from './show-run.ts';
 
 const RunPath = z.strictObject({ run: z.string().max(64).describe('id') });
@@ -18,11 +21,25 @@ const list = route({
   summary: 'List runs, newest first',
   query: RunQuery,
   answer: RunList,
-  handle: async ({ parts, principal, query }) =>
-    listPage(await parts.store.runs.list(principal.organization.id, pagingOf(query)), query, (row) =>
-      showRun(row),
-    ),
+  handle: async (call) => listPage(await findRuns(call), call.query, (row) => showRun(row)),
 });
+
+function findRuns({ parts, principal, query }: Call<unknown, RunQuery>): Promise<PageOf<RunRow>> {
+  const now = parts.clock.now();
+  const { type, status, trigger, schedule } = query;
+  const createdAfter = pastFilter('created_after', query.created_after, now);
+  const createdBefore = pastFilter('created_before', query.created_before, now);
+  const filter = {
+    organizationId: principal.organization.id,
+    ...(type && { type }),
+    ...(status && { status }),
+    ...(trigger && { trigger }),
+    ...(schedule !== undefined && { schedule }),
+    ...(createdAfter !== undefined && { createdAfter }),
+    ...(createdBefore !== undefined && { createdBefore }),
+  };
+  return parts.store.runs.list(filter, pagingOf(query));
+}
 
 const describe = route({
   method: 'GET',
@@ -52,4 +69,21 @@ const cancel = (method: 'PUT' | 'POST') =>
     handle: ({ parts, actor, params, body }) => parts.core.cancelRun(actor, params.run, body),
   });
 
-export const runRoutes: Route[] = [list, describe, cancel('PUT'), cancel('POST')];
+const retry = route({
+  method: 'POST',
+  path: '/api/v1/runs/:run/retry',
+  role: 'operator',
+  tag,
+  summary: 'Make a new run over the devices of this one that did not do it',
+  params: RunPath,
+  body: RetryRun,
+  answer: RunAnswer,
+  errors: ['conflict', 'unresolved_targets'],
+  handle: ({ parts, actor, principal, params, body }) =>
+    parts.core.retryRun(
+      { actor, organization: principal.organization },
+      { run: params.run, only: body.only },
+    ),
+});
+
+export const runRoutes: Route[] = [list, describe, cancel('PUT'), cancel('POST'), retry];

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import {
   CancelTask,
-  RunAnswer,
   RunRequest,
   Task,
   TaskList,
@@ -11,6 +10,7 @@ import {
   TaskQuery,
   taskSortFields,
 } from '../../shared/api/tasks.ts';
+import { type CreateScheduledTask, RunOrScheduledTask } from '../../shared/api/schedules.ts';
 import { isFinal } from '../../shared/task-state.ts';
 import type { PageOf } from '../store/access.ts';
 import type { TaskRow } from '../store/tasks.ts';
@@ -20,6 +20,7 @@ import type { BodyTexts } from './json-body.ts';
 import { listPage, pagingOf, parseSort, pastFilter } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { type Call, type Method, type Route, route } from './route.ts';
+import { showScheduledTask } from './show-schedule.ts';
 import { showLogLine, showTask } from './show-task.ts';
 
 const TaskPath = z.strictObject({ task: z.string().max(64).describe('code or id') });
@@ -130,8 +131,9 @@ const submit = (bodyTexts: BodyTexts) =>
       'Run a task type on devices; all tasks are created, or none. Honours Idempotency-Key for 24 hours',
     params: OrganizationPath,
     body: RunRequest,
-    answer: RunAnswer,
+    answer: RunOrScheduledTask,
     errors: [
+      'not_found',
       'unresolved_targets',
       'task_type_not_supported',
       'invalid_parameters',
@@ -141,6 +143,12 @@ const submit = (bodyTexts: BodyTexts) =>
     handle: async (call) => {
       const { parts, actor, principal, body, reply } = call;
       requirePlain(body.type);
+      if (body.schedule !== undefined) {
+        reply.code(201);
+        return showScheduledTask(
+          await parts.core.schedules.addTask(actor, scheduledTaskOf(body, body.schedule)),
+        );
+      }
       const idempotency = idempotencyOf(call, bodyTexts);
       const { answer, replayed } = await parts.core.submit({
         actor,
@@ -153,6 +161,16 @@ const submit = (bodyTexts: BodyTexts) =>
       return answer;
     },
   });
+
+/** A request as what a schedule runs from now on. */
+function scheduledTaskOf(body: RunRequest, schedule: string): CreateScheduledTask {
+  const { schedule: _, scheduled_at: at, dry_run: dryRun, ...request } = body;
+  if (at !== undefined) {
+    throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
+  }
+  if (dryRun) throw new AppError('exclusive_options', 'Only one of schedule and dry_run can be given');
+  return { schedule, kind: 'RUN', request, enabled: true };
+}
 
 async function ownTask({ parts, principal, params }: Call<z.output<typeof TaskPath>>): Promise<TaskRow> {
   const task = await parts.store.tasks.get(principal.organization.id, params.task);

@@ -4,6 +4,8 @@ export interface BusMessages {
   devices: { deviceIds: string[] };
   /** A deadline may be nearer than the dispatcher knows: look now. */
   deadlines: Record<string, never>;
+  /** Schedules changed: what is due may be nearer than it was. */
+  schedules: Record<string, never>;
   /** There are new events in the store. */
   events: Record<string, never>;
   /** Ask these devices to stop these tasks. */

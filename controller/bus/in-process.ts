@@ -7,6 +7,7 @@ export function createInProcessBus(): Bus {
   const handlers: Handlers = {
     devices: new Set(),
     deadlines: new Set(),
+    schedules: new Set(),
     events: new Set(),
     cancel: new Set(),
     close: new Set(),

@@ -23,7 +23,8 @@ export interface Configuration {
   readonly bundles: Bundles;
   readonly variables: Variables;
   plan(organization: OrganizationRow, request: z.output<typeof PlanRequest>): Promise<Plan>;
-  apply(order: SyncOrder): ReturnType<typeof applySync>;
+  /** `submit` instead of the usual one, for what is added to the submission. */
+  apply(order: SyncOrder, submit?: SyncParts['submit']): ReturnType<typeof applySync>;
   status(
     organization: OrganizationRow,
     page: Parameters<typeof syncStatus>[2],
@@ -53,7 +54,7 @@ export function createConfiguration(given: ConfigurationParts): Configuration {
     bundles: new Bundles({ store, clock, random, renderer, profiles }),
     variables: new Variables({ store, clock, box }),
     plan: (organization, request) => planSync(parts, organization, request),
-    apply: (order) => applySync(parts, order),
+    apply: (order, submit = parts.submit) => applySync({ ...parts, submit }, order),
     status: (organization, page) => syncStatus(parts, organization, page),
     release: (author, what) => releaseContents(parts, author, what),
     restore: (order) => restore(parts, order),

@@ -56,6 +56,9 @@ export class Retention {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
     await this.#pruneManifests(signal);
+    while (!signal.aborted && (await store.schedules.pruneFirings(before, batch)) === batch) {
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
     if (signal.aborted) return;
     await store.runs.prune(before);
     while (!signal.aborted && (await store.sessions.prune(before, batch)) === batch) {

@@ -45,7 +45,10 @@ export class Submissions {
       throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
     }
     if (request.schedule !== undefined) {
-      throw new AppError('bad_request', 'schedule is not valid: schedules are not supported yet');
+      throw new AppError(
+        'bad_request',
+        'schedule is not valid: a schedule is asked to run it, it is not run now',
+      );
     }
     const done = Promise.withResolvers<Submitted>();
     this.#waiting.push({ submission, parameters, done });

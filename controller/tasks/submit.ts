@@ -7,7 +7,8 @@ import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { NewEvent } from '../store/events.ts';
-import type { NewRun } from '../store/runs.ts';
+import type { NewRun, RunSchedule } from '../store/runs.ts';
+import { neverRetried } from '../store/retries.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import type { NewTask } from '../store/tasks.ts';
 import { candidates } from './target-candidates.ts';
@@ -32,6 +33,12 @@ export interface Submission {
    * without parameters is left out, for the reason under its id.
    */
   perDevice?: { parameters: ReadonlyMap<string, string>; skipped: ReadonlyMap<string, string> };
+  /** What the run is made for. */
+  schedule?: RunSchedule;
+  /** How often failed tasks are tried again; what the request says goes before. */
+  retries?: { max: number; delayMs: number };
+  /** The run that this tries once more, and the code of the earlier task by device id. */
+  retryOf?: { run: string; tasks: ReadonlyMap<string, string> };
   /** Answered, and kept, beside what every run answers. */
   more?: Record<string, unknown>;
   /** Written in the transaction that creates the tasks. */
@@ -160,9 +167,10 @@ interface RunPlan {
 
 function planRun(
   { random }: SubmitParts,
-  { actor, organization, request, trigger, perDevice, more }: Submission,
+  submission: Submission,
   what: { parameters: string; resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
 ): RunPlan {
+  const { actor, organization, request, trigger, perDevice, more, retryOf } = submission;
   const { parameters, resolved, now, scheduledAt } = what;
   const traits = taskTypes[request.type];
   const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
@@ -178,6 +186,9 @@ function planRun(
     createdBy: actor.name,
     createdAt: now,
     scheduledAt,
+    schedule: submission.schedule ?? null,
+    retryOf: retryOf?.run ?? null,
+    retries: retriesOf(submission),
   };
   const tasks = resolved.devices.map(
     ({ id: deviceId }): NewTask => ({
@@ -197,7 +208,7 @@ function planRun(
       expiresInMs,
       timeoutMs: request.timeout_seconds === undefined ? traits.timeoutMs : request.timeout_seconds * 1000,
       expiresAt: scheduledAt === null ? now + expiresInMs : null,
-      retryOf: null,
+      retryOf: retryOf?.tasks.get(deviceId) ?? null,
     }),
   );
   const answer: RunAnswer = {
@@ -217,6 +228,16 @@ function planRun(
     ...more,
   };
   return { run, tasks, answer };
+}
+
+const defaultRetryDelayMs = 60_000;
+
+function retriesOf({ request, retries }: Submission): { max: number; delayMs: number } | null {
+  const max = request.max_retries ?? retries?.max ?? 0;
+  if (max === 0 || neverRetried.includes(request.type)) return null;
+  const { retry_delay_seconds: seconds } = request;
+  const delayMs = seconds === undefined ? (retries?.delayMs ?? defaultRetryDelayMs) : seconds * 1000;
+  return { max, delayMs };
 }
 
 async function insertRun(
@@ -259,6 +280,8 @@ async function insertRun(
         targets: shortTargets(request),
         ...(request.rollout ? { rollout: request.rollout } : {}),
         ...(run.scheduledAt === null ? {} : { scheduled_at: iso(run.scheduledAt) }),
+        ...(run.schedule ? { schedule: run.schedule.name } : {}),
+        ...(run.retryOf ? { retry_of: run.retryOf } : {}),
       },
       ipAddress: actor.ipAddress,
       requestId: actor.requestId,

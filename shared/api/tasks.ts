@@ -142,10 +142,21 @@ export const RunRequest = z.strictObject({
       'parameters of the task type, as an object or as JSON text; the OpenAPI document has TYPE_parameters for each',
     ),
   scheduled_at: z.iso.datetime({ offset: true }).optional().describe('defer until then'),
-  schedule: z.string().optional(),
+  schedule: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('add this to the schedule of that name instead of running it now'),
   expires_in_seconds: z.int().min(1).max(31_536_000).optional().describe('bound on waiting, from activation'),
   timeout_seconds: z.int().min(1).max(604_800).optional().describe('bound on execution'),
   rollout: Rollout.optional(),
+  max_retries: z
+    .int()
+    .min(0)
+    .max(20)
+    .optional()
+    .describe('how often a failed task is tried again by itself; 0 when absent'),
+  retry_delay_seconds: z.int().min(0).max(86_400).optional().describe('60 when absent'),
   force: z.boolean().default(false).describe('hand out although the device is busy with other lanes'),
   dry_run: z.boolean().default(false).describe('only tell which devices it would be'),
 });

@@ -80,6 +80,7 @@ export class ApiUnderTest {
       bus: createInProcessBus(),
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
       settings: { ...defaultSettings, pollMs: 50 },
+      sync: (order, submit) => configuration.apply(order, submit),
     });
     const configuration = createConfiguration({
       ...base,

@@ -1,0 +1,149 @@
+import type { z } from 'zod';
+import { BackupRequest } from '../../shared/api/backups.ts';
+import { PullRequest } from '../../shared/api/configs.ts';
+import { SyncRequest } from '../../shared/api/sync.ts';
+import { RunRequest, type Targets } from '../../shared/api/tasks.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { AppError } from '../../shared/errors.ts';
+import { parse } from '../../shared/parse.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
+import { backupConfigOf } from '../content/backup-configs.ts';
+import type { Actor } from '../devices/actor.ts';
+import type { OrganizationRow } from '../store/access.ts';
+import type { ScheduledKind } from '../store/schedules.ts';
+import type { Store } from '../store/store.ts';
+import { backupParameters } from '../tasks/backup-parameters.ts';
+import { runRequestOf } from '../tasks/run-request.ts';
+import type { Submission, Submitted } from '../tasks/submit.ts';
+import { readParameters, requirePlain } from '../tasks/task-parameters.ts';
+
+/** Takes a submission and adds where it comes from. */
+export type Submit = (submission: Submission) => Promise<Submitted>;
+
+export interface KindParts {
+  store: Store;
+  clock: Clock;
+  /** Renders and submits a SYNC; without it none can be scheduled. */
+  sync?: (
+    order: { actor: Actor; organization: OrganizationRow; request: SyncRequest },
+    submit: Submit,
+  ) => Promise<unknown>;
+}
+
+export interface Order<Request> {
+  actor: Actor;
+  organization: OrganizationRow;
+  request: Request;
+}
+
+/** How one kind of scheduled task is checked and run: through what its own route uses. */
+interface Kind<Schema extends z.ZodType<{ targets: Targets }>> {
+  schema: Schema;
+  /** Throws for what the route would refuse whatever the devices are. */
+  check(parts: KindParts, request: z.output<Schema>): void;
+  type(request: z.output<Schema>): TaskType;
+  submit(parts: KindParts, order: Order<z.output<Schema>>, submit: Submit): Promise<unknown>;
+}
+
+const kind = <Schema extends z.ZodType<{ targets: Targets }>>(one: Kind<Schema>): Kind<Schema> => one;
+
+const run = kind({
+  schema: RunRequest.omit({ scheduled_at: true, schedule: true, dry_run: true }),
+  check: (_parts, { type, payload }) => {
+    requirePlain(type);
+    readParameters(type, payload);
+  },
+  type: ({ type }) => type,
+  submit: (_parts, { request, ...order }, submit) =>
+    submit({ ...order, trigger: 'schedule', request: { ...request, dry_run: false } }),
+});
+
+const pull = kind({
+  schema: PullRequest.omit({ scheduled_at: true }),
+  check: () => undefined,
+  type: () => 'PULL',
+  submit: async ({ store }, { request, ...order }, submit) => {
+    const { recipients } = await backupConfigOf(store, order.organization.id);
+    const payload = { recipients, ...(request.units && { units: request.units }) };
+    return submit({ ...order, trigger: 'schedule', request: runRequestOf('PULL', request, payload) });
+  },
+});
+
+const backup = kind({
+  schema: BackupRequest.omit({ scheduled_at: true }),
+  check: () => undefined,
+  type: () => 'BACKUP',
+  submit: async ({ store, clock }, { request, ...order }, submit) => {
+    const { id: organizationId } = order.organization;
+    const { targets, full } = request;
+    const config = await backupConfigOf(store, organizationId);
+    const perDevice = await backupParameters(
+      { store, now: clock.now() },
+      { organizationId, targets, full, config },
+    );
+    const { recipients, include, exclude } = config;
+    return submit({
+      ...order,
+      trigger: 'schedule',
+      request: runRequestOf('BACKUP', request, { recipients, include, exclude, full }),
+      perDevice,
+    });
+  },
+});
+
+const sync = kind({
+  schema: SyncRequest.omit({ scheduled_at: true }),
+  check: ({ sync: apply }) => {
+    if (apply === undefined) throw new AppError('task_type_not_supported', 'SYNC cannot be scheduled here');
+  },
+  type: () => 'SYNC',
+  submit: async ({ sync: apply }, order, submit) => {
+    if (apply === undefined) throw new AppError('task_type_not_supported', 'SYNC cannot be scheduled here');
+    return apply(order, submit);
+  },
+});
+
+const kinds = { RUN: run, SYNC: sync, PULL: pull, BACKUP: backup } satisfies Record<ScheduledKind, unknown>;
+
+/** A request of some kind that was checked; what it was parsed as stays between the two. */
+export interface ReadRequest {
+  type: TaskType;
+  targets: Targets;
+  /** With defaults filled in. */
+  body: Record<string, unknown>;
+  submit(
+    parts: KindParts,
+    order: Omit<Order<never>, 'request'> & { targets: Targets },
+    submit: Submit,
+  ): Promise<unknown>;
+}
+
+/** Throws as the kind's route does for a request that is not valid. */
+export function readRequest(parts: KindParts, name: ScheduledKind, value: unknown): ReadRequest {
+  switch (name) {
+    case 'RUN':
+      return readAs(parts, kinds.RUN, value);
+    case 'SYNC':
+      return readAs(parts, kinds.SYNC, value);
+    case 'PULL':
+      return readAs(parts, kinds.PULL, value);
+    case 'BACKUP':
+      return readAs(parts, kinds.BACKUP, value);
+  }
+}
+
+function readAs<Schema extends z.ZodType<{ targets: Targets }>>(
+  parts: KindParts,
+  of: Kind<Schema>,
+  value: unknown,
+): ReadRequest {
+  const request = parse('request', of.schema, value);
+  of.check(parts, request);
+  return {
+    type: of.type(request),
+    targets: request.targets,
+    body: request,
+    submit: (given, { targets, ...order }, submit) =>
+      of.submit(given, { ...order, request: { ...request, targets } }, submit),
+  };
+}

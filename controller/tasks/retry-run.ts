@@ -1,0 +1,146 @@
+import type { RunAnswer } from '../../shared/api/tasks.ts';
+import type { RetryRun } from '../../shared/api/runs.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { TaskState } from '../../shared/task-state.ts';
+import type { Actor } from '../devices/actor.ts';
+import type { OrganizationRow } from '../store/access.ts';
+import type { RunRow } from '../store/runs.ts';
+import type { Store } from '../store/store.ts';
+import type { TaskRow } from '../store/tasks.ts';
+import type { Submission, Submitted } from './submit.ts';
+import { readParameters } from './task-parameters.ts';
+
+export interface RetryRunParts {
+  store: Store;
+  submit(submission: Submission): Promise<Submitted>;
+}
+
+const pageSize = 500;
+
+/** What a device is to be sent once more. */
+interface Retried {
+  name: string;
+  deviceId: string;
+  parameters: string;
+  task: TaskRow | undefined;
+}
+
+/**
+ * Makes a new run over the devices of another that did not do it, in the states asked for; each is sent what it was sent then. A device
+ * that was skipped is sent what the run was to send to all, when that is the same for all.
+ */
+export async function retryRun(
+  { store, submit }: RetryRunParts,
+  who: { actor: Actor; organization: OrganizationRow },
+  what: { run: string; only: RetryRun['only'] },
+): Promise<RunAnswer> {
+  const run = await store.runs.get(who.organization.id, what.run);
+  if (run === undefined) throw new AppError('not_found', `Run ${what.run} does not exist`);
+  const states = what.only.filter((state) => state !== 'SKIPPED');
+  const tasks = await tasksOf(store, run, new Set(states));
+  const skipped = what.only.includes('SKIPPED') ? run.skipped.map(({ deviceName }) => deviceName) : [];
+  const { retried, left } = await chosen(store, run, { tasks, skipped });
+  if (retried.length === 0) {
+    throw new AppError(
+      'conflict',
+      `No device of run ${run.id} is to be tried again as ${what.only.join(', ')}`,
+      {
+        detail: { left_out: left },
+      },
+    );
+  }
+  const first = tasks[0];
+  const { answer } = await submit({
+    ...who,
+    trigger: 'retry',
+    request: {
+      type: run.type,
+      targets: { devices: retried.map(({ name }) => name) },
+      payload: JSON.parse(run.parameters) as Record<string, unknown>,
+      force: first?.force ?? false,
+      dry_run: false,
+      ...(run.rollout && { rollout: run.rollout }),
+      ...(first && {
+        expires_in_seconds: first.expiresInMs / 1000,
+        timeout_seconds: first.timeoutMs / 1000,
+      }),
+    },
+    perDevice: {
+      parameters: new Map(retried.map(({ deviceId, parameters }) => [deviceId, parameters])),
+      skipped: new Map(),
+    },
+    retryOf: {
+      run: run.id,
+      tasks: new Map(retried.flatMap(({ deviceId, task }) => (task ? [[deviceId, task.code] as const] : []))),
+    },
+    ...(run.schedule && { schedule: run.schedule }),
+    more: { skipped: left },
+  });
+  return answer;
+}
+
+async function tasksOf(store: Store, run: RunRow, states: ReadonlySet<TaskState>): Promise<TaskRow[]> {
+  const newest = new Map<string, TaskRow>();
+  const filter = {
+    organizationId: run.organizationId,
+    runId: run.id,
+    sortBy: 'created_at',
+    descending: false,
+  } as const;
+  for (let page = 1; ; page += 1) {
+    const { items } = await store.tasks.list(filter, { page, perPage: pageSize });
+    // Of a device that was tried several times, the newest counts.
+    for (const task of items) newest.set(task.deviceId, task);
+    if (items.length < pageSize) break;
+  }
+  return [...newest.values()].filter(({ status }) => states.has(status));
+}
+
+async function chosen(
+  store: Store,
+  run: RunRow,
+  { tasks, skipped }: { tasks: TaskRow[]; skipped: string[] },
+): Promise<{ retried: Retried[]; left: { device_name: string; reason: string }[] }> {
+  const devices = new Map(
+    (await store.devices.brief(run.organizationId)).map((device) => [device.name, device]),
+  );
+  const common = skipped.length > 0 ? commonParameters(run) : undefined;
+  const retried: Retried[] = [];
+  const left: { device_name: string; reason: string }[] = [];
+  const wanted = [
+    ...tasks.map((task) => ({ name: task.deviceName, parameters: task.parameters, task })),
+    ...skipped.map((name) => ({ name, parameters: common, task: undefined })),
+  ];
+  for (const { name, parameters, task } of wanted) {
+    const device = devices.get(name);
+    const reason = obstacleOf(run, device, parameters);
+    if (device === undefined || parameters === undefined || reason !== undefined) {
+      left.push({ device_name: name, reason: reason ?? 'it is gone' });
+    } else retried.push({ name, deviceId: device.id, parameters, task });
+  }
+  return { retried, left };
+}
+
+function obstacleOf(
+  { type }: RunRow,
+  device: { status: string; taskTypes: string[] } | undefined,
+  parameters: string | undefined,
+): string | undefined {
+  if (device === undefined) return 'the device was removed';
+  if (device.status !== 'ENABLED') return `the device is ${device.status}`;
+  if (device.taskTypes.length > 0 && !device.taskTypes.includes(type))
+    return `its agent does not support ${type}`;
+  return parameters === undefined
+    ? `what ${type} sends is computed for each device: ask for it anew`
+    : undefined;
+}
+
+/** Undefined for what is different on each device. */
+function commonParameters({ type, parameters }: RunRow): string | undefined {
+  try {
+    return readParameters(type, parameters);
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}
