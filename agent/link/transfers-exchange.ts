@@ -5,7 +5,6 @@ import {
   request as httpRequest,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { pipeline } from 'node:stream';
 import type { z } from 'zod';
 import { deviceToken, type DeviceTokenParts } from './device-token.ts';
 import { readRefusal } from './refusal.ts';
@@ -110,11 +109,40 @@ function answerOf(request: ClientRequest, body: Asked['body']): Promise<Incoming
     request.once('response', resolve);
     request.on('error', reject);
     if (body === undefined || Buffer.isBuffer(body)) request.end(body);
-    else
-      pipeline(body.content, request, (error) => {
-        if (error) reject(error);
+    else {
+      send(request, body.content).catch((error: unknown) => {
+        request.destroy();
+        reject(error as Error);
       });
+    }
   });
+}
+
+/** Asks for the next piece only when the one before was taken from this process: pieces may be the same memory. */
+async function send(request: ClientRequest, content: AsyncIterable<Uint8Array>): Promise<void> {
+  let isOver = false;
+  const over = new Promise<void>((resolve) => {
+    const stop = (): void => {
+      isOver = true;
+      resolve();
+    };
+    request.once('close', stop);
+    request.once('response', (response: IncomingMessage) => {
+      stop();
+      // Answered before all was sent: this connection cannot carry another request.
+      response.once('close', () => {
+        if (!request.writableEnded) request.destroy();
+      });
+    });
+  });
+  for await (const piece of content) {
+    if (isOver) return;
+    const written = new Promise<void>((resolve) => {
+      request.write(piece, () => resolve()); // an error is told by the request itself
+    });
+    await Promise.race([written, over]);
+  }
+  if (!isOver) request.end();
 }
 
 export function requireType(response: IncomingMessage, expected: string): void {

@@ -304,6 +304,23 @@ test('an upload that the controller will never take fails with its words, withou
   });
 });
 
+test('a refusal is heard although the rest of the file can no longer be sent', async () => {
+  await using at = await stage();
+  at.controller.fault = (request, response) => {
+    if (request.method !== 'PATCH') return false;
+    request.resume(); // a server that closes at once takes its own answer away
+    response.writeHead(413, { 'content-type': 'application/json' });
+    response.end(
+      JSON.stringify({ error: 'the task allows less', code: 'payload_too_large', request_id: 'r' }),
+    );
+    return true;
+  };
+  await expect(at.transfers.upload(fileOf(at, randomBytes(9_000_000)), never)).rejects.toMatchObject({
+    code: 'transfer_failed',
+    message: expect.stringContaining('the task allows less (payload_too_large)'),
+  });
+});
+
 test('a file that was cut meanwhile is not sent', async () => {
   await using at = await stage();
   const request = fileOf(at, randomBytes(1000));
