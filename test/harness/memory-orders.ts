@@ -68,7 +68,8 @@ export class MemoryOrders {
       async *download({ sha256: digest, maxBytes }) {
         const bytes = blobs.get(digest);
         fetched.push(digest);
-        if (!bytes) throw new TaskError('rejected_fetch', `The controller has no blob ${digest.slice(0, 12)}: 404`);
+        if (!bytes)
+          throw new TaskError('rejected_fetch', `The controller has no blob ${digest.slice(0, 12)}: 404`);
         if (bytes.byteLength > maxBytes) throw new TaskError('rejected_fetch', 'The blob is too large');
         for (let at = 0; at < bytes.byteLength; at += 1000) yield bytes.subarray(at, at + 1000);
       },
