@@ -1,0 +1,130 @@
+/** Remote sessions beside a raw connection, socat, ssh and naive relays, in the same run. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from './children.ts';
+import {
+  busyMeter,
+  cpuSeconds,
+  emit,
+  median,
+  medians,
+  numberOption,
+  quantile,
+  residentKib,
+  tell,
+} from './measure.ts';
+import { MusterTunnel } from './tunnel-muster.ts';
+import { direct, type Path, relay, socatThrice, sshBoth } from './tunnel-paths.ts';
+
+const sessionsAtOnce = 200;
+const stallMib = 1024;
+
+export async function tunnels(): Promise<void> {
+  const runs = numberOption('runs', 5);
+  const ms = numberOption('seconds', 3) * 1000;
+  const target = new Worker('./tunnel-target.ts');
+  const port = await target.ask<number>('listen');
+  const muster = await MusterTunnel.start();
+  const paths: Record<string, (target: number) => Promise<Path>> = {
+    direct,
+    'socat x 3': socatThrice,
+    muster: (to) => muster.forward(to),
+    'bare relay, our streams': relay('mux'),
+    'bare relay, HTTP/2': relay('h2'),
+    'naive WebSocket relay': relay('ws'),
+    'ssh -R + ssh -L': sshBoth,
+  };
+  const results = new Map<string, Record<string, number>[]>();
+  for (let run = 0; run < runs; run += 1) {
+    for (const [name, start] of Object.entries(paths)) {
+      const figures = await measure(await start(port), ms);
+      tell(`${run} ${name} ${JSON.stringify(figures)}`);
+      results.set(name, [...(results.get(name) ?? []), figures]);
+    }
+  }
+  for (const [name, all] of results) emit('tunnels', { case: name, runs, ...medians(all) });
+  await measureSessions(muster, port);
+  await muster.stop();
+  await target.stop();
+}
+
+async function measure(path: Path, ms: number): Promise<Record<string, number>> {
+  const load = new Worker('./tunnel-load.ts');
+  const { port, controllerPid, pids } = path;
+  const busy = busyMeter();
+  try {
+    await load.ask('digest', { port, mib: 32 });
+    const idle = await load.ask<{ p50: number; p99: number }>('ping', { port, count: 1000, gapMs: 0 });
+    const firstByteMs = await load.ask<number>('firstByte', { port, count: 50 });
+    const cpuBefore = controllerPid === undefined ? 0 : cpuSeconds(controllerPid);
+    const down1 = await load.ask<number>('bulk', { port, streams: 1, ms, up: false });
+    const cpu = controllerPid === undefined ? 0 : cpuSeconds(controllerPid) - cpuBefore;
+    const up1 = await load.ask<number>('bulk', { port, streams: 1, ms, up: true });
+    const down16 = await load.ask<number>('bulk', { port, streams: 16, ms, up: false });
+    const under = await pingUnderBulk(load, port, ms);
+    const memory = await stalledMib(load, path);
+    return {
+      down1,
+      up1,
+      down16,
+      pingMs: idle.p50,
+      pingP99Ms: idle.p99,
+      firstByteMs,
+      pingUnderBulkMs: under.p50,
+      pingUnderBulkP99Ms: under.p99,
+      controllerCpuSecondsPerGb: pids.length === 0 ? 0 : cpu / ((down1 * (ms + 300)) / 1e6),
+      stalledTakenMib: memory.taken,
+      stalledGrowthMib: memory.grown,
+      busy: busy(),
+    };
+  } finally {
+    await load.stop();
+    await path.stop();
+    await sleep(200);
+  }
+}
+
+async function pingUnderBulk(load: Worker, port: number, ms: number): Promise<{ p50: number; p99: number }> {
+  const other = new Worker('./tunnel-load.ts');
+  const bulk = other.ask('bulk', { port, streams: 1, ms: ms + 500, up: false });
+  await sleep(500);
+  const under = await load.ask<{ p50: number; p99: number }>('ping', { port, count: 200, gapMs: 5 });
+  await bulk;
+  await other.stop();
+  return under;
+}
+
+/** How much a path takes for a reader that never reads, and how far its processes grow by it. */
+async function stalledMib(load: Worker, { port, pids }: Path): Promise<{ taken: number; grown: number }> {
+  const resident = (): number => pids.reduce((sum, pid) => sum + residentKib(pid), 0) / 1024;
+  const before = resident();
+  const taken = await load.ask<number>('stall', { port, mib: stallMib, ms: 1500 });
+  const grown = resident() - before;
+  await load.ask('release');
+  return { taken, grown };
+}
+
+/** What it takes to open a session, alone and with 200 of them open. */
+async function measureSessions(muster: MusterTunnel, port: number): Promise<void> {
+  const alone: number[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    const { ms, end } = await muster.open(port);
+    alone.push(ms);
+    end();
+    await sleep(50);
+  }
+  const pid = muster.controller.pid;
+  const before = residentKib(pid);
+  const startedAt = performance.now();
+  const open = await Promise.all(Array.from({ length: sessionsAtOnce }, () => muster.open(port)));
+  const allMs = performance.now() - startedAt;
+  emit('tunnels', {
+    case: 'sessions',
+    setUpMs: median(alone),
+    setUpP99Ms: quantile(alone, 0.99),
+    atOnce: open.length,
+    allOpenMs: allMs,
+    controllerKibPerSession: (residentKib(pid) - before) / sessionsAtOnce,
+    agentMib: residentKib(muster.agent.pid ?? 0) / 1024,
+  });
+  for (const { end } of open) end();
+}
