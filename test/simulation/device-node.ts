@@ -211,6 +211,8 @@ export class DeviceNode {
     this.#lives += 1;
     const agent = new Process(name, scheduler, this.wall);
     this.#agent = agent;
+    // Until what an earlier one left is ended there is none.
+    this.#core = undefined;
     this.#stop = new AbortController();
     this.#stopped = undefined;
     this.#draining = false;
