@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TaskCode } from '../ids.ts';
+import type { TaskCode } from '../ids.ts';
 import { Sha256 } from '../manifest.ts';
 import { PulledUnit } from '../task-types/pull.ts';
 
