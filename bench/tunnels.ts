@@ -17,6 +17,8 @@ import { direct, type Path, relay, socatThrice, sshBoth } from './tunnel-paths.t
 
 const sessionsAtOnce = 200;
 const stallMib = 1024;
+/** `--only=WORD`: paths with the word in their name. */
+const only = process.argv.find((word) => word.startsWith('--only='))?.slice('--only='.length) ?? '';
 
 export async function tunnels(): Promise<void> {
   const runs = numberOption('runs', 5);
@@ -35,7 +37,7 @@ export async function tunnels(): Promise<void> {
   };
   const results = new Map<string, Record<string, number>[]>();
   for (let run = 0; run < runs; run += 1) {
-    for (const [name, start] of Object.entries(paths)) {
+    for (const [name, start] of Object.entries(paths).filter(([one]) => one.includes(only))) {
       const figures = await measure(await start(port), ms);
       tell(`${run} ${name} ${JSON.stringify(figures)}`);
       results.set(name, [...(results.get(name) ?? []), figures]);
