@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Snapshot, SnapshotDiff, SnapshotView } from '../../shared/api/configs.ts';
-import { ApiDevice, configView, pullReport, twoRecipients } from '../../test/harness/api-device.ts';
+import { ApiDevice, configView, pullReport, sha256Of, twoRecipients } from '../../test/harness/api-device.ts';
 import { ApiUnderTest } from '../../test/harness/api.ts';
 
 let api: ApiUnderTest;
@@ -85,6 +85,21 @@ describe('a version', () => {
     expect((await versions())[0]).toMatchObject({ has_raw: true, task: code, profile: 'debian@1' });
     await device.pull(configView({ '/etc/a': 'two' }));
     expect((await api.call('GET', path('/2/raw'))).status).toBe(404);
+  });
+
+  test('gets the original that is brought later, and another when others are to read it', async () => {
+    const view = configView({ '/etc/a': 'one' });
+    const code = await device.task('PULL', { recipients: twoRecipients });
+    await device.pull(view, { code });
+    expect((await versions())[0]?.has_raw).toBe(false);
+    const raws = ['sealed for two', 'sealed for three'];
+    for (const raw of raws) await device.pull(view, { code, raw: Buffer.from(raw) });
+    await device.finish(code);
+    await api.content.uploads.sweep();
+    expect((await api.call('GET', path('/1/raw'))).text).toBe(raws[1]);
+    expect(await api.store.blobs.heldBy('snapshot', `${device.id}/1`)).toHaveLength(2);
+    const stolen = await device.pull(view, { raw_sha256: sha256Of('never brought') });
+    expect([stolen.status, stolen.body['detail']]).toEqual([409, { missing: ['raw'] }]);
   });
 
   test('is audited as made by its device', async () => {

@@ -50,6 +50,7 @@ export class Snapshots {
       if (!isComplete(report)) return { version: null, changed: false };
       if (newest?.viewSha256 === report.view_sha256) {
         await tables.snapshots.seen(task.deviceId, newest.version, now);
+        await this.#keepOriginal(tables, task.code, report, newest);
         return { version: newest.version, changed: newest.task === task.code };
       }
       const row = await this.#newVersion(tables, task, { report, newest, now });
@@ -101,14 +102,9 @@ export class Snapshots {
     { report, newest, now }: { report: PullReport; newest: SnapshotRow | undefined; now: Instant },
   ): Promise<SnapshotRow> {
     const { deviceId, organizationId, code } = task;
-    await requireBrought(tables, code, report);
+    await requireBrought(tables, code, { view: report.view_sha256, raw: report.raw_sha256 });
     const version = (newest?.version ?? 0) + 1;
-    const holder = `${deviceId}/${version}`;
-    const digests = [report.view_sha256, ...(report.raw_sha256 === null ? [] : [report.raw_sha256])];
-    await this.#parts.blobs.hold(
-      tables,
-      digests.map((sha256): BlobRef => ({ sha256, kind: 'snapshot', holder })),
-    );
+    await this.#hold(tables, deviceId, { version, view: report.view_sha256, raw: report.raw_sha256 });
     const row: SnapshotRow = {
       deviceId,
       organizationId,
@@ -138,7 +134,36 @@ export class Snapshots {
     ]);
     return row;
   }
+
+  /** An original of a view that is known: there was none, or others are to read it now. */
+  async #keepOriginal(
+    tables: StoreTables,
+    code: string,
+    { raw_sha256: raw }: PullReport,
+    { deviceId, version, viewSha256: view, rawSha256: known }: SnapshotRow,
+  ): Promise<void> {
+    if (raw === null || raw === known) return;
+    await requireBrought(tables, code, { raw });
+    await tables.blobs.release('snapshot', [holderOf(deviceId, version)]);
+    await this.#hold(tables, deviceId, { version, view, raw });
+    await tables.snapshots.setRaw(deviceId, version, raw);
+  }
+
+  #hold(
+    tables: StoreTables,
+    deviceId: string,
+    { version, view, raw }: { version: number; view: string; raw: string | null },
+  ): Promise<void> {
+    const holder = holderOf(deviceId, version);
+    const digests = raw === null ? [view] : [view, raw];
+    return this.#parts.blobs.hold(
+      tables,
+      digests.map((sha256): BlobRef => ({ sha256, kind: 'snapshot', holder })),
+    );
+  }
 }
+
+const holderOf = (deviceId: string, version: number): string => `${deviceId}/${version}`;
 
 const isComplete = ({ complete, units }: PullReport): boolean =>
   complete && !units.some(({ status }) => unreliable.includes(status));
@@ -155,12 +180,15 @@ function reasonFor(report: PullReport, newest: SnapshotRow | undefined): Snapsho
   return states(newest.units) === states(report.units) ? 'ruleset' : 'changed';
 }
 
-async function requireBrought(tables: StoreTables, code: string, report: PullReport): Promise<void> {
-  const wanted = { view: report.view_sha256, raw: report.raw_sha256 };
+async function requireBrought(
+  tables: StoreTables,
+  code: string,
+  wanted: { view?: string; raw: string | null },
+): Promise<void> {
   const missing: string[] = [];
   for (const name of ['view', 'raw'] as const) {
     const sha256 = wanted[name];
-    if (sha256 === null) continue;
+    if (sha256 === undefined || sha256 === null) continue;
     if (!(await tables.blobs.heldBy('upload', uploadHolder(code, name))).includes(sha256)) missing.push(name);
   }
   if (missing.length === 0) return;

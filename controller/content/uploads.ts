@@ -71,12 +71,16 @@ export class Uploads {
       if (end + (body.bytes ?? 0) > slot.maxBytes) throw await this.#tooLarge(slot);
 
       const file = createWriteStream(path, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 });
+      const closed = new Promise((resolve) => file.once('close', resolve));
       try {
         await pipeline(body.stream, atMost(slot.maxBytes - end), file, { signal });
       } catch (error) {
         if (error instanceof TooLong) throw await this.#tooLarge(slot);
         if (signal.aborted) throw takenOver(slot);
         throw isCut(error) ? cutOff(slot) : error;
+      } finally {
+        // What the system is still writing has its place before anybody looks where the file ends.
+        await closed;
       }
       return end + file.bytesWritten;
     });
@@ -85,7 +89,6 @@ export class Uploads {
   /** Makes a blob of what arrived, when it is what the device says it is; else it is thrown away. Repeating it is harmless. */
   async complete(slot: UploadSlot, claim: BlobProof): Promise<BlobProof> {
     await this.#writers.get(keyOf(slot))?.completed;
-    if ((await this.#completed(slot)).includes(claim.sha256)) return claim;
     return this.#alone(slot, () => this.#complete(slot, claim), true);
   }
 
@@ -108,6 +111,12 @@ export class Uploads {
   async #complete(slot: UploadSlot, claim: BlobProof): Promise<BlobProof> {
     const { blobs } = this.#parts;
     const path = this.#path(slot);
+    if ((await this.#completed(slot)).includes(claim.sha256)) {
+      // The same was brought once more.
+      await rm(path, { force: true });
+      return { size: await blobs.size(claim.sha256), sha256: claim.sha256 };
+    }
+    await mkdir(this.#parts.folder, { recursive: true, mode: 0o700 });
     if (claim.size === 0) await writeFile(path, '', { flag: 'a', mode: 0o600 });
     const arrived = await sizeOf(path);
     if (arrived === undefined) await this.#letGo(slot);

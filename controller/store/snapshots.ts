@@ -42,6 +42,8 @@ export interface SnapshotStore {
   list(deviceId: string, paging: Paging): Promise<PageOf<SnapshotRow>>;
   /** The device was read again and is as this version says. */
   seen(deviceId: string, version: number, now: Instant): Promise<void>;
+  /** Another original of the same view: for other recipients, or because there was none. */
+  setRaw(deviceId: string, version: number, rawSha256: string): Promise<void>;
 }
 
 export class SqlSnapshotStore implements SnapshotStore {
@@ -99,6 +101,15 @@ export class SqlSnapshotStore implements SnapshotStore {
       sql`
         update snapshots set last_seen_at = ${now}
         where device_id = ${deviceId} and version = ${version} and last_seen_at < ${now}`,
+    );
+  }
+
+  async setRaw(deviceId: string, version: number, rawSha256: string): Promise<void> {
+    await all(
+      this.#db,
+      sql`
+        update snapshots set raw_sha256 = ${rawSha256}
+        where device_id = ${deviceId} and version = ${version}`,
     );
   }
 }

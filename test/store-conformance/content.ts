@@ -171,6 +171,14 @@ function describeSnapshots(conform: Conform): void {
     await snapshots.seen('fw', 1, 40);
     expect(await snapshots.get('fw', 1)).toMatchObject({ firstSeenAt: 5, lastSeenAt: 50 });
   });
+
+  conform('a version can get another original', async (world) => {
+    const { snapshots } = world.store;
+    await world.device('fw');
+    await snapshots.insert(snapshot());
+    await snapshots.setRaw('fw', 1, digest('e'));
+    expect(await snapshots.get('fw', 1)).toEqual(snapshot({ rawSha256: digest('e') }));
+  });
 }
 
 async function threeArchives(world: World): Promise<void> {
