@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../shared/clock.ts';
 import type { FrameSocket } from '../shared/frame-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
+import { type Access, createAccess } from './access/access.ts';
 import type { Bus } from './bus/bus.ts';
 import { Admission, type AdmittedDevice } from './devices/admission.ts';
 import type { ControllerIdentity } from './devices/identity.ts';
@@ -64,6 +65,7 @@ export interface ControllerCore {
   readonly admission: Admission;
   readonly devices: DeviceRegistry;
   readonly tokens: Tokens;
+  readonly access: Access;
   readonly events: EventStream;
   readonly sessions: Sessions;
   readonly schedules: Schedules;
@@ -94,6 +96,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     admission: built.admission,
     devices: built.devices,
     tokens: built.tokens,
+    access: built.access,
     events: built.events,
     sessions: built.sessions,
     schedules: built.schedules,
@@ -146,7 +149,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
 
 /** The parts, in the order in which they need each other. */
 function assemble(parts: ControllerParts) {
-  const { store, bus, clock, random, log, identity, settings } = parts;
+  const { store, bus, clock, random, log, identity, settings, houseKeep } = parts;
   const online = new OnlineDevices(clock);
   const inbox = new Inbox();
   const links = new Links({ inbox, online, clock, settings, log: log.child({ part: 'link' }) });
@@ -192,6 +195,7 @@ function assemble(parts: ControllerParts) {
     publicUrl: settings.publicUrl,
     controllerKey: identity.keys.publicKey,
   });
+  const access = createAccess({ store, clock, random, identity, tokens, log: log.child({ part: 'access' }) });
   const events = new EventStream({ events: store.events, bus, clock });
   const admission = new Admission({
     devices: store.devices,
@@ -204,12 +208,13 @@ function assemble(parts: ControllerParts) {
     store,
     clock,
     settings,
+    houseKeep,
     log: log.child({ part: 'retention' }),
-    ...(parts.houseKeep && { houseKeep: parts.houseKeep }),
   });
   const presence = new Presence({ devices: store.devices, online, clock, log });
   return {
     ...assembleRequests(parts),
+    access,
     admission,
     commits,
     devices,

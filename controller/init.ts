@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { AppError } from '../shared/errors.ts';
 import { keyFingerprint } from '../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import { NewPassword } from '../shared/api/accounts.ts';
+import { parse } from '../shared/parse.ts';
+import { Passwords } from './access/passwords.ts';
 import { controllerActor } from './devices/actor.ts';
 import { createIdentity } from './devices/identity.ts';
 import { Tokens } from './devices/tokens.ts';
@@ -22,15 +25,20 @@ export interface InitAnswer {
   data: string;
 }
 
-const enrolmentTokenMs = 7 * 86_400_000;
-
-/** Makes a data folder: key, database, organization `default`, an admin, and the first tokens. Refuses a folder that has one. */
-export async function initController(options: {
+interface InitWish {
   data: string;
   url: string;
   admin: string;
-}): Promise<InitAnswer> {
-  const { data, url, admin } = options;
+  /** Without one the admin has tokens only. */
+  adminPassword?: string;
+}
+
+const enrolmentTokenMs = 7 * 86_400_000;
+
+/** Makes a data folder: key, database, organization `default`, an admin, and the first tokens. Refuses a folder that has one. */
+export async function initController(options: InitWish): Promise<InitAnswer> {
+  const { data, adminPassword } = options;
+  if (adminPassword !== undefined) parse('The password of the admin', NewPassword, adminPassword);
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const path = join(data, databaseFile);
   if (existsSync(path)) {
@@ -38,16 +46,13 @@ export async function initController(options: {
   }
   const store = await openStore({ dialect: 'sqlite', path });
   try {
-    return await populate(store, { data, url, admin });
+    return await populate(store, options);
   } finally {
     await store.close();
   }
 }
 
-async function populate(
-  store: Store,
-  { data, url, admin }: { data: string; url: string; admin: string },
-): Promise<InitAnswer> {
+async function populate(store: Store, { data, url, admin, adminPassword }: InitWish): Promise<InitAnswer> {
   const now = systemClock.now();
   const identity = await createIdentity(store.settings, data, systemRandom);
   await store.settings.set(publicUrlSetting, url);
@@ -62,6 +67,9 @@ async function populate(
     createdAt: now,
   };
   await store.access.insertAccount(account);
+  if (adminPassword !== undefined) {
+    await store.logins.setPassword(admin, await new Passwords().hash(adminPassword), now);
+  }
 
   const tokens = new Tokens({
     store,

@@ -72,12 +72,33 @@ function addInit(program: Command, self: NodeJS.Process): void {
     .option('--data <dir>', 'data folder', defaultData)
     .option('--url <url>', 'base URL that devices and people will use', 'http://127.0.0.1:7443')
     .option('--admin <email>', 'e-mail of the admin', 'admin@localhost')
+    .option('--admin-password-stdin', 'read a password for the admin from standard input')
     .addOption(new Option('-f, --format <format>').choices(['simple', 'json']).default('simple'))
-    .action(async (options: { data: string; url: string; admin: string; format: string }) => {
+    .action(async (options: InitOptions) => {
+      const { data, admin } = options;
       const url = baseUrl(options.url);
-      const answer = await initController({ data: options.data, url, admin: options.admin });
+      const password = options.adminPasswordStdin && { adminPassword: await firstLine(self.stdin) };
+      const answer = await initController({ data, url, admin, ...password });
       self.stdout.write(options.format === 'json' ? `${JSON.stringify(answer)}\n` : toldSimply(answer));
     });
+}
+
+interface InitOptions {
+  data: string;
+  url: string;
+  admin: string;
+  format: string;
+  adminPasswordStdin?: true;
+}
+
+/** Never from the command line, which others can read. */
+async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  for await (const part of input) {
+    text += String(part);
+    if (text.includes('\n') || text.length > 4096) break;
+  }
+  return text.replace(/\r?\n[^]*$/, '');
 }
 
 function baseUrl(text: string): string {

@@ -10,6 +10,7 @@ const layers: Record<string, string[]> = {
   'controller/store': ['shared', 'shared/node'],
   'controller/bus': ['shared', 'shared/node'],
   'controller/devices': ['shared', 'shared/node', 'controller/store', 'controller/bus'],
+  'controller/access': ['shared', 'shared/node', 'controller/store', 'controller/bus', 'controller/devices'],
   'controller/content': ['shared', 'shared/node', 'controller/store', 'controller/bus'],
   'controller/tasks': [
     'shared',
@@ -49,6 +50,7 @@ const layers: Record<string, string[]> = {
   'controller/api': [
     'shared',
     'shared/node',
+    'controller/access',
     'controller/store',
     'controller/bus',
     'controller/devices',
@@ -77,6 +79,7 @@ const layers: Record<string, string[]> = {
 
 /** Heavy libraries and the only folders that may know them. Others get what they need handed in. */
 const homes: Record<string, string[]> = {
+  '@node-rs/argon2': ['controller/access'],
   croner: ['controller/schedules'],
   'better-sqlite3': ['controller/store', 'agent/store', 'shared/node'],
   kysely: ['controller/store'],

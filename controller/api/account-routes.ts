@@ -6,6 +6,7 @@ import {
   Me,
   TokenQuery,
 } from '../../shared/api/access.ts';
+import type { Principal } from '../store/access.ts';
 import { listPage, pagingOf } from './list-query.ts';
 import { type Route, route } from './route.ts';
 import { showAccessToken } from './show-access.ts';
@@ -20,13 +21,7 @@ const me = route({
   tag,
   summary: 'Who the token belongs to',
   answer: Me,
-  handle: async ({ principal: { account, organization, token } }) => ({
-    email: account.email,
-    name: account.name,
-    organization: organization.name,
-    role: account.role,
-    token: token.name,
-  }),
+  handle: async ({ principal }) => showMe(principal),
 });
 
 const list = route({
@@ -75,3 +70,11 @@ const revoke = route({
 });
 
 export const accountRoutes: Route[] = [me, list, create, revoke];
+
+export const showMe = ({ account, organization, token }: Principal): Me => ({
+  email: account.email,
+  name: account.name,
+  organization: organization.name,
+  role: account.role,
+  token: token.name,
+});

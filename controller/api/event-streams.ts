@@ -80,7 +80,7 @@ export class EventStreams {
     const { clock, config, core } = this.#parts;
     while (!ended.signal.aborted) {
       await clock.sleep(config.eventHeartbeatMs, ended.signal);
-      const stillGood = await core.tokens.authenticate(bearerOf(call.request)).then(
+      const stillGood = await core.access.logins.authenticate(bearerOf(call.request)).then(
         () => true,
         (error: unknown) => !(error instanceof AppError && error.status === 401),
       );

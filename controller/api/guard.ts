@@ -60,7 +60,7 @@ async function authenticate(
   { parts, limits }: Pick<GuardParts, 'parts' | 'limits'>,
 ): Promise<Principal> {
   try {
-    return await parts.core.tokens.authenticate(bearerOf(request));
+    return await parts.core.access.logins.authenticate(bearerOf(request), askedOrganization(request));
   } catch (error) {
     // Only failures count, so that nobody behind the same address is locked out with a token that is good.
     if (error instanceof AppError && error.status === 401) await limits.stranger(request, reply);
@@ -87,9 +87,7 @@ async function authenticateDevice(
 
 /** An organization may be named in the path or in the query, by name or id; a caller sees their own only. */
 function requireOwnOrganization(request: FastifyRequest, { organization }: Principal): void {
-  for (const part of [request.params, request.query]) {
-    if (typeof part !== 'object' || part === null || !('organization' in part)) continue;
-    const asked = part.organization;
+  for (const asked of askedOrganizations(request)) {
     if (asked !== organization.name && asked !== organization.id) {
       throw new AppError(
         'not_found',
@@ -97,6 +95,16 @@ function requireOwnOrganization(request: FastifyRequest, { organization }: Princ
       );
     }
   }
+}
+
+const askedOrganizations = ({ params, query }: FastifyRequest): unknown[] =>
+  [params, query].flatMap((part) =>
+    typeof part === 'object' && part !== null && 'organization' in part ? [part.organization] : [],
+  );
+
+function askedOrganization(request: FastifyRequest): string | undefined {
+  const [asked] = askedOrganizations(request);
+  return typeof asked === 'string' ? asked : undefined;
 }
 
 function requireRole(route: Route, needed: Role, { account, token }: Principal): void {

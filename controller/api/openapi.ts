@@ -71,7 +71,7 @@ function rule({ role, method, consumes }: Route): string {
 const operationId = ({ method, path }: Route): string =>
   method.toLowerCase() +
   path
-    .replace(/^\/api(\/v1)?/, '')
+    .replace(/^\/api\/v1/, '')
     .split(/[^A-Za-z0-9]+/)
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import type { ControllerIdentity } from '../devices/identity.ts';
+import type { Access } from '../access/access.ts';
 import type { Content } from '../content/content.ts';
 import type { Admission } from '../devices/admission.ts';
 import type { DeviceRegistry } from '../devices/registry.ts';
@@ -25,6 +26,7 @@ export interface ApiCore {
   readonly admission: Pick<Admission, 'authenticateRequest'>;
   readonly devices: DeviceRegistry;
   readonly tokens: Tokens;
+  readonly access: Access;
   readonly events: EventStream;
   readonly sessions: {
     open(

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { accessSample } from '../../test/harness/access-samples.ts';
+import { ApiDevice } from '../../test/harness/api-device.ts';
 import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
-import { sessionSample } from '../../test/harness/session-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
-
+import { personLoggedIn } from '../../test/harness/people.ts';
 import { contentSample } from '../../test/harness/content-samples.ts';
-import { ErrorBody, roles } from '../../shared/api/common.ts';
+import { ErrorBody, type Role, roles } from '../../shared/api/common.ts';
 import { generateKeyPair } from '../../shared/node/keys.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -13,23 +14,42 @@ import { defaultApiConfig } from './parts.ts';
 import type { Route } from './route.ts';
 import { allRoutes } from './routes.ts';
 
-const callers = ['nobody', 'viewer', 'operator', 'admin', 'read-only admin', 'foreign admin'] as const;
-type Caller = (typeof callers)[number];
+/** Everybody who may come: with which role, by what, and from where. */
+const callers = {
+  nobody: {},
+  viewer: { role: 'viewer' },
+  operator: { role: 'operator' },
+  admin: { role: 'admin' },
+  'operator who logged in': { role: 'operator', by: 'session' },
+  'read-only operator': { role: 'operator', by: 'RO' },
+  'read-only admin': { role: 'admin', by: 'RO' },
+  'foreign viewer': { role: 'viewer', isForeign: true },
+  'foreign operator': { role: 'operator', isForeign: true },
+  'foreign admin': { role: 'admin', isForeign: true },
+  device: { by: 'device' },
+} as const satisfies Record<string, { role?: Role; by?: 'session' | 'RO' | 'device'; isForeign?: true }>;
+type Caller = keyof typeof callers;
+const callerNames = Object.keys(callers) as Caller[];
 
 let api: ApiUnderTest;
-let members: Record<Caller, Member | null>;
+let members: Partial<Record<Caller, Member>>;
+let device: ApiDevice;
 let count = 0;
 beforeAll(async () => {
   api = await ApiUnderTest.start();
   const foreign = await api.organization('elsewhere');
   members = {
-    nobody: null,
     viewer: await api.member('viewer'),
     operator: await api.member('operator'),
     admin: api.admin,
+    'operator who logged in': await personLoggedIn(api, 'operator'),
+    'read-only operator': await api.member('operator', 'RO'),
     'read-only admin': await api.member('admin', 'RO'),
+    'foreign viewer': await api.member('viewer', 'RW', foreign),
+    'foreign operator': await api.member('operator', 'RW', foreign),
     'foreign admin': await api.member('admin', 'RW', foreign),
   };
+  device = await ApiDevice.make(api);
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
@@ -45,15 +65,23 @@ const routes: Route[] = allRoutes({
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
 describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_name, route) => {
-  test.each(callers)('answers %s as its rule says', async (caller) => {
+  test.each(callerNames)('answers %s as its rule says', async (caller) => {
     const expected = expectedStatus(route, caller);
     // The stream has no end; who gets past the guard is seen in its own tests.
     if (route.produces === 'text/event-stream' && expected === 'allowed') return;
 
     const { url, body } = await requestFor(route, caller);
-    const answer = await api.call(route.method, url, { as: members[caller], ...(body && { body }) });
+    const answer = await api.call(route.method, url, {
+      as: members[caller] ?? null,
+      ...(body && { body }),
+      ...(caller === 'device' && { headers: { authorization: `Bearer ${await device.token()}` } }),
+    });
     if (expected === 'allowed') {
       expect(answer.status, answer.text).toBeLessThan(400);
+      return;
+    }
+    if (expected === 'past the guard') {
+      expect([401, 403], answer.text).not.toContain(answer.status);
       return;
     }
     expect(answer.status, answer.text).toBe(expected);
@@ -61,15 +89,17 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
   });
 });
 
-function expectedStatus({ role, method, path }: Route, caller: Caller): number | 'allowed' {
-  // People have no key of a device; who has one is seen in the tests of these routes.
-  if (role === 'device') return 401;
+function expectedStatus({ role, method, path }: Route, name: Caller): number | 'allowed' | 'past the guard' {
+  const caller: { role?: Role; by?: string; isForeign?: true } = callers[name];
   if (role === 'public') return path === '/readyz' ? 503 : 'allowed';
-  if (caller === 'nobody') return 401;
-  // Tokens are the caller's own, wherever they belong to.
-  if (caller === 'foreign admin') return /:(organization|task|run)/.test(path) ? 404 : 'allowed';
-  if (caller === 'read-only admin') return method === 'GET' ? 'allowed' : 403;
-  return roles.indexOf(caller) < roles.indexOf(role) ? 403 : 'allowed';
+  // People have no key of a device; what one may do with its key is seen in the tests of these routes.
+  if (role === 'device') return caller.by === 'device' ? 'past the guard' : 401;
+  if (caller.role === undefined) return 401;
+  if (caller.isForeign && path.includes(':organization')) return 404;
+  if (roles.indexOf(caller.role) < roles.indexOf(role)) return 403;
+  if (caller.by === 'RO' && method !== 'GET') return 403;
+  // What is the caller's own is allowed, wherever they belong to.
+  return caller.isForeign && /:(task|run)/.test(path) ? 404 : 'allowed';
 }
 
 interface Sample {
@@ -95,17 +125,17 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
     }
   }
   const member = members[caller] ?? api.admin;
-  if (route.path === '/api/v1/auth/tokens/:name' && caller !== 'nobody') {
+  if (route.path === '/api/v1/auth/tokens/:name') {
     const actor = { name: 'test', organizationId: member.organization.id, ipAddress: null, requestId: null };
     await api.core.tokens.mintAccessToken(actor, member.account, { name, scope: 'RW', expiresAt: null });
   }
   if (route.path.endsWith('/enrolment-tokens/:name')) await enrolmentToken(name);
 
   const sample: Sample | undefined =
+    (await accessSample(api, route)) ??
     (await configurationSample(api, route, name)) ??
     (await contentSample(api, route, name)) ??
-    (await scheduleSample(api, route, name)) ??
-    (await sessionSample(api, route, name));
+    (await scheduleSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
@@ -154,6 +184,9 @@ test('only what has to be open is open', () => {
   const open = routes.filter(({ role }) => role === 'public').map(nameOf);
   expect(open).toEqual([
     'POST /api/v1/enrol',
+    'POST /api/auth/login',
+    'POST /api/auth/refresh',
+    'POST /api/auth/logout',
     'GET /healthz',
     'GET /readyz',
     'GET /metrics',

@@ -7,6 +7,7 @@ import { enrolmentRoutes } from './enrolment-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { BodyTexts } from './json-body.ts';
+import { loginRoutes } from './login-routes.ts';
 import type { ApiMetrics } from './metrics.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import type { ApiConfig } from './parts.ts';
@@ -46,6 +47,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...backupRoutes(bodyTexts),
   ...deviceTransferRoutes,
   ...enrolmentRoutes,
+  ...loginRoutes,
   ...accountRoutes,
   ...organizationRoutes,
   ...taskTypeRoutes,

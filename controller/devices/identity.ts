@@ -9,10 +9,13 @@ import type { SettingStore } from '../store/settings.ts';
 export interface ControllerIdentity {
   controllerId: string;
   keys: KeyPair;
+  /** Signs the access tokens of people who log in, and nothing else. */
+  sessionKeys?: KeyPair;
 }
 
 const idSetting = 'controller_id';
 export const keyFileName = 'controller-key.pem';
+const sessionKeyFileName = 'session-key.pem';
 
 /** Makes the key file (0600, in the data folder) and the id (in the store); never replaces an existing key. */
 export async function createIdentity(
@@ -22,7 +25,7 @@ export async function createIdentity(
 ): Promise<ControllerIdentity> {
   const path = join(dataFolder, keyFileName);
   if (!existsSync(path)) {
-    writeFileSync(path, exportPrivateKey(generateKeyPair().privateKey), { mode: 0o600, flag: 'wx' });
+    writeKey(path);
   }
   if ((await settings.get(idSetting)) === undefined) await settings.set(idSetting, random.uuid());
   return loadIdentity(settings, dataFolder);
@@ -38,6 +41,16 @@ export async function loadIdentity(settings: SettingStore, dataFolder: string): 
       `${dataFolder} holds no controller yet: run \`muster-controller init --data ${dataFolder}\` first`,
     );
   }
+  const sessionPath = join(dataFolder, sessionKeyFileName);
+  // Losing it only ends sessions: it is simply made again.
+  if (!existsSync(sessionPath)) writeKey(sessionPath);
+  return { controllerId, keys: readKey(path), sessionKeys: readKey(sessionPath) };
+}
+
+const writeKey = (path: string): void =>
+  writeFileSync(path, exportPrivateKey(generateKeyPair().privateKey), { mode: 0o600, flag: 'wx' });
+
+function readKey(path: string): KeyPair {
   chmodSync(path, 0o600);
-  return { controllerId, keys: importPrivateKey(readFileSync(path, 'utf8')) };
+  return importPrivateKey(readFileSync(path, 'utf8'));
 }

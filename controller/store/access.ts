@@ -58,10 +58,18 @@ export interface EnrolmentTokenRow {
   revokedAt: Instant | null;
 }
 
-/** A bearer's rights, resolved from a token. */
+/** What somebody shows: a personal access token, or the session of a login. */
+export type Credential = Pick<AccessTokenRow, 'id' | 'name' | 'scope'>;
+
+/** A bearer's rights. */
 export interface Principal {
   account: AccountRow;
   organization: OrganizationRow;
+  token: Credential;
+}
+
+/** The bearer of a personal access token. */
+export interface TokenPrincipal extends Principal {
   token: AccessTokenRow;
 }
 
@@ -98,8 +106,8 @@ export interface AccessStore {
   insertAccount(row: AccountRow): Promise<void>;
 
   insertAccessToken(row: AccessTokenRow): Promise<void>;
-  /** The bearer of the token with this hash, revoked and expired ones included: the caller decides and says why. */
-  principal(tokenHash: string): Promise<Principal | undefined>;
+  /** The bearer of the token with this hash, revoked and expired ones included: the caller decides and says why. None of a disabled account. */
+  principal(tokenHash: string): Promise<TokenPrincipal | undefined>;
   touchAccessToken(id: string, now: Instant): Promise<void>;
   accessTokens(accountId: string, paging: Paging): Promise<PageOf<AccessTokenRow>>;
   /** False when there is no such token, or it is revoked already. */
@@ -178,7 +186,7 @@ export class SqlAccessStore implements AccessStore {
     );
   }
 
-  async principal(tokenHash: string): Promise<Principal | undefined> {
+  async principal(tokenHash: string): Promise<TokenPrincipal | undefined> {
     const token = await this.#db.kysely
       .selectFrom('access_tokens')
       .select(accessTokenColumns)
@@ -190,6 +198,7 @@ export class SqlAccessStore implements AccessStore {
       .selectFrom('accounts')
       .select(['id', 'organization_id as organizationId', 'email', 'name', 'role', 'created_at as createdAt'])
       .where('id', '=', token.accountId)
+      .where('disabled_at', 'is', null)
       .executeTakeFirst();
     const organization = await this.organization(token.organizationId);
     return account && organization && { account, organization, token };

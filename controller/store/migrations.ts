@@ -5,6 +5,7 @@ import { configurationTables } from './tables/configuration.ts';
 import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
+import { loginTables } from './tables/logins.ts';
 import { scheduleTables } from './tables/schedules.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
@@ -20,6 +21,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '002_configuration': (dialect) => [...contentTables(dialect), ...configurationTables(dialect)],
   '003_sessions': sessionTables,
   '004_schedules': scheduleTables,
+  '005_access': loginTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

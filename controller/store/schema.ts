@@ -13,6 +13,19 @@ export interface Schema {
     name: string;
     role: 'viewer' | 'operator' | 'admin';
     created_at: number;
+    disabled_at: number | null;
+    last_login_at: number | null;
+    updated_at: number | null;
+  };
+  logins: { email: string; password_hash: string; changed_at: number };
+  login_sessions: {
+    id: string;
+    account_id: string;
+    refresh_hash: string;
+    created_at: number;
+    refreshed_at: number;
+    expires_at: number;
+    ended_at: number | null;
   };
   access_tokens: {
     id: string;

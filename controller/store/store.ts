@@ -1,4 +1,5 @@
 import { type AccessStore, SqlAccessStore } from './access.ts';
+import { type AccountStore, SqlAccountStore } from './accounts.ts';
 import { type ArchiveStore, SqlArchiveStore } from './archives.ts';
 import { type AuditStore, SqlAuditStore } from './audit.ts';
 import { type BackupConfigStore, SqlBackupConfigStore } from './backup-configs.ts';
@@ -8,6 +9,7 @@ import { type DeviceConfigStore, SqlDeviceConfigStore } from './device-configs.t
 import { type DeviceStore, SqlDeviceStore } from './devices.ts';
 import { type Db, atomically } from './dialect.ts';
 import { type EventStore, SqlEventStore } from './events.ts';
+import { type LoginStore, SqlLoginStore } from './logins.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
 import { type RetryStore, SqlRetryStore } from './retries.ts';
@@ -24,6 +26,8 @@ import { SqlVariableStore, type VariableStore } from './variables.ts';
 export interface StoreTables {
   settings: SettingStore;
   access: AccessStore;
+  accounts: AccountStore;
+  logins: LoginStore;
   devices: DeviceStore;
   tasks: TaskStore;
   runs: RunStore;
@@ -55,6 +59,8 @@ export interface Store extends StoreTables {
 export class SqlStore implements Store {
   readonly settings: SettingStore;
   readonly access: AccessStore;
+  readonly accounts: AccountStore;
+  readonly logins: LoginStore;
   readonly devices: DeviceStore;
   readonly tasks: TaskStore;
   readonly runs: RunStore;
@@ -80,6 +86,8 @@ export class SqlStore implements Store {
     const tables = tablesOf(db);
     this.settings = tables.settings;
     this.access = tables.access;
+    this.accounts = tables.accounts;
+    this.logins = tables.logins;
     this.devices = tables.devices;
     this.tasks = tables.tasks;
     this.runs = tables.runs;
@@ -112,6 +120,8 @@ export class SqlStore implements Store {
 const tablesOf = (db: Db): StoreTables => ({
   settings: new SqlSettingStore(db),
   access: new SqlAccessStore(db),
+  accounts: new SqlAccountStore(db),
+  logins: new SqlLoginStore(db),
   devices: new SqlDeviceStore(db),
   tasks: new SqlTaskStore(db),
   runs: new SqlRunStore(db),
