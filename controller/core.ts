@@ -188,14 +188,6 @@ function assemble(parts: ControllerParts) {
     failTasks: (tables, deviceId) => failDeviceTasks(tables, deviceId, clock.now()),
     tasksEnded: (moves) => dispatcher.runsAdvanced(moves.flatMap(({ runId }) => runId ?? [])),
   });
-  const tokens = new Tokens({
-    store,
-    clock,
-    random,
-    publicUrl: settings.publicUrl,
-    controllerKey: identity.keys.publicKey,
-  });
-  const access = createAccess({ store, clock, random, identity, tokens, log: log.child({ part: 'access' }) });
   const events = new EventStream({ events: store.events, bus, clock });
   const admission = new Admission({
     devices: store.devices,
@@ -214,7 +206,7 @@ function assemble(parts: ControllerParts) {
   const presence = new Presence({ devices: store.devices, online, clock, log });
   return {
     ...assembleRequests(parts),
-    access,
+    ...assembleAccess(parts),
     admission,
     commits,
     devices,
@@ -226,8 +218,20 @@ function assemble(parts: ControllerParts) {
     presence,
     retention,
     retries,
-    tokens,
   };
+}
+
+/** Who may come in. */
+function assembleAccess({ store, clock, random, log, identity, settings }: ControllerParts) {
+  const tokens = new Tokens({
+    store,
+    clock,
+    random,
+    publicUrl: settings.publicUrl,
+    controllerKey: identity.keys.publicKey,
+  });
+  const access = createAccess({ store, clock, random, identity, tokens, log: log.child({ part: 'access' }) });
+  return { access, tokens };
 }
 
 /** What makes tasks, and ends them at a wish. */

@@ -71,7 +71,7 @@ export class Uploads {
       if (end + (body.bytes ?? 0) > slot.maxBytes) throw await this.#tooLarge(slot);
 
       const file = createWriteStream(path, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 });
-      const closed = new Promise((resolve) => file.once('close', resolve));
+      const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
       try {
         await pipeline(body.stream, atMost(slot.maxBytes - end), file, { signal });
       } catch (error) {

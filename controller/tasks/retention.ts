@@ -13,7 +13,7 @@ export interface RetentionParts {
   clock: Clock;
   log: Logger;
   /** What else is removed when nobody needs it any more. */
-  houseKeep?: (signal: AbortSignal) => Promise<void>;
+  houseKeep?: ((signal: AbortSignal) => Promise<void>) | undefined;
   settings: {
     taskRetentionMs: number;
     auditRetentionMs: number;
