@@ -134,6 +134,20 @@ test('a restore leaves what else was configured', async () => {
   expect((await world.machine.confirmed())?.files).toHaveLength(3);
 });
 
+test('what only a restore brought is not deleted by the next sync', async () => {
+  const world = await device();
+  const [bundled, ...others] = everything(world);
+  await world.run(world.orders.order({ files: [bundled].flatMap((file) => file ?? []) }));
+  world.nextTask('second00');
+  await world.run(world.orders.order({ generation: 2, files: others }, { reason: 'restore' }));
+  const restored = { ...world.files };
+  world.nextTask('third000');
+  await world.run(world.orders.order({ generation: 3, files: [bundled].flatMap((file) => file ?? []) }));
+
+  expect(world.files).toEqual(restored);
+  expect((await world.machine.confirmed())?.files).toHaveLength(1);
+});
+
 test('a dry run ends before the snapshot', async () => {
   const world = await device();
   const end = await world.run(world.orders.order({ files: everything(world) }, { dry_run: true }));

@@ -118,13 +118,11 @@ async function confirm(candidate: Candidate, work: TransactionWork): Promise<Syn
   return confirmedResult(work);
 }
 
-/** A restore leaves what else was configured. */
+/** What the next SYNC may delete when it does not name it. A restore takes nothing into its care: whatever it brings was not desired by a bundle. */
 function filesAfter({ checked, live }: Candidate, { parameters }: TransactionWork): string[] {
-  const named = checked.manifest.files.map(({ path }) => path);
-  if (parameters.reason !== 'restore') return named;
+  if (parameters.reason !== 'restore') return checked.manifest.files.map(({ path }) => path);
   const absent = new Set(checked.manifest.absent.map(({ path }) => path));
-  const others = (live.confirmed?.files ?? []).filter((path) => !absent.has(path));
-  return [...new Set([...named, ...others])];
+  return (live.confirmed?.files ?? []).filter((path) => !absent.has(path));
 }
 
 function windowSeconds({ touched }: Candidate, { parameters, parts }: TransactionWork): number {
