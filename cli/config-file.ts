@@ -4,7 +4,16 @@ import { dirname, join } from 'node:path';
 import { CliError, usageError } from './cli-error.ts';
 
 /** What a profile may say; everything else comes from flags, environment or defaults. */
-export const profileKeys = ['url', 'organization', 'token', 'format', 'timezone'] as const;
+export const profileKeys = [
+  'url',
+  'organization',
+  'token',
+  'format',
+  'timezone',
+  'session_access',
+  'session_refresh',
+  'session_expires',
+] as const;
 export type Profile = Partial<Record<(typeof profileKeys)[number], string>>;
 
 export interface ConfigFile {

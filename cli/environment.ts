@@ -1,3 +1,4 @@
+import { KeptSession } from './kept-session.ts';
 import { Http } from './client/http.ts';
 import { createClient } from './client/client.ts';
 import type { Client } from './client/client.ts';
@@ -36,11 +37,14 @@ export async function openEnvironment(
     quiet: flags.quiet === true,
   });
   for (const warning of settings.warnings) output.warn(warning);
+  const { url, session } = settings;
+  const { clock, signal } = terminal;
+  const kept = session && new KeptSession({ ...session, url, clock, signal }, session.kept);
   const http = new Http({
-    url: settings.url,
-    token: settings.token,
-    clock: terminal.clock,
-    signal: terminal.signal,
+    url,
+    token: kept === undefined ? settings.token : () => kept.token(),
+    clock,
+    signal,
     onRetry: (reason) => {
       if (!output.isJson) output.say(`${reason}; trying again`);
     },

@@ -23,6 +23,14 @@ export function requireYes(terminal: Terminal, { yes, action }: { yes: boolean; 
   if (!yes && !isInteractive(terminal)) throw usageError(`${action}: without a terminal it needs --yes`);
 }
 
+/** Asks for a line of text. Undefined when nobody is there, or nothing was typed. */
+export async function askText(terminal: Terminal, question: string): Promise<string | undefined> {
+  if (!isInteractive(terminal)) return undefined;
+  const prompts = await import('@inquirer/prompts');
+  const text = await prompts.input({ message: question }, onTerminal(terminal));
+  return text.trim() || undefined;
+}
+
 /** Asks for a secret that is not shown. Undefined when nobody is there, or nothing was typed. */
 export async function askSecret(terminal: Terminal, question: string): Promise<string | undefined> {
   if (!isInteractive(terminal)) return undefined;

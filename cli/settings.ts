@@ -23,6 +23,8 @@ export interface GlobalFlags {
 export interface Settings {
   url: string;
   token: string | undefined;
+  /** The profile whose session stands in for a token, when there is no other. */
+  session: { path: string; profile: string; kept: Profile } | undefined;
   organization: string;
   /** Undefined: each command’s own (lists are tables, single things detailed). */
   format: Format | undefined;
@@ -36,17 +38,20 @@ type Environment = Record<string, string | undefined>;
 export async function resolveSettings(flags: GlobalFlags, env: Environment): Promise<Settings> {
   const path = configPath(env);
   const config = await readConfigFile(path);
-  const profile = chosenProfile(config, flags.profile ?? (env.MUSTER_PROFILE || undefined), path);
+  const named = flags.profile ?? (env.MUSTER_PROFILE || undefined);
+  const profile = chosenProfile(config, named, path);
   const url = controllerUrl(
     flags.url ?? (env.MUSTER_URL || undefined) ?? profile.url ?? 'http://127.0.0.1:7443',
   );
-  const { token, warnings } = await findToken({ flags, env, profile, url, path });
-  if (token !== undefined && isPlainAndRemote(url)) {
+  const { token, isSession, warnings } = await findToken({ flags, env, profile, url, path });
+  const session = isSession ? { path, profile: named ?? config.current ?? '', kept: profile } : undefined;
+  if ((token !== undefined || session !== undefined) && isPlainAndRemote(url)) {
     warnings.push(`the token travels unencrypted to ${url}; use https`);
   }
   return {
     url,
     token,
+    session,
     organization: flags.org ?? (env.MUSTER_ORGANIZATION || undefined) ?? profile.organization ?? 'default',
     format: formatOf(flags, env, profile),
     zone: checkZone(
@@ -108,7 +113,11 @@ interface TokenSearch {
 }
 
 /** A profile’s token goes to that profile’s own address only. */
-async function findToken({ flags, env, profile, url, path }: TokenSearch) {
+async function findToken({ flags, env, profile, url, path }: TokenSearch): Promise<{
+  token: string | undefined;
+  isSession?: boolean;
+  warnings: string[];
+}> {
   const warnings: string[] = [];
   if (flags.tokenFile !== undefined) {
     if (await isReadableByOthers(flags.tokenFile))
@@ -116,13 +125,14 @@ async function findToken({ flags, env, profile, url, path }: TokenSearch) {
     return { token: await tokenIn(flags.tokenFile), warnings };
   }
   if (env.MUSTER_TOKEN) return { token: env.MUSTER_TOKEN.trim(), warnings };
-  if (profile.token === undefined) return { token: undefined, warnings };
+  const isSession = profile.session_refresh !== undefined;
+  if (profile.token === undefined && !isSession) return { token: undefined, warnings };
   if (await isReadableByOthers(path)) warnings.push(`${path} holds a token and is readable by other users`);
   if (profile.url !== undefined && controllerUrl(profile.url) !== url) {
     warnings.push(`the profile’s token belongs to ${profile.url} and is not sent to ${url}`);
     return { token: undefined, warnings };
   }
-  return { token: profile.token, warnings };
+  return isSession ? { token: undefined, isSession, warnings } : { token: profile.token, warnings };
 }
 
 async function tokenIn(path: string): Promise<string> {

@@ -84,7 +84,7 @@ const words: Record<string, string> = {
 
 const hints: Record<string, string> = {
   not_authenticated:
-    'Set MUSTER_TOKEN, give --token-file, or keep a token with: muster profile set NAME --token-stdin',
+    'Log in with muster auth login, set MUSTER_TOKEN, give --token-file, or keep a token with: muster profile set NAME --token-stdin',
   token_expired: 'Make a new one with another token: muster auth token create NAME',
   too_few_recipients: 'Say who can decrypt: muster backup config set --recipient age1… --recipient age1…',
   not_cancellable: 'A running task can be asked to stop: muster task cancel CODE --request',

@@ -10,7 +10,8 @@ const maxRetries = 3;
 
 export interface HttpParts {
   url: string;
-  token: string | undefined;
+  /** A function is asked before each request. */
+  token: string | (() => Promise<string>) | undefined;
   clock: Clock;
   signal: AbortSignal;
   /** Told when a request is tried again, and why. */
@@ -109,7 +110,8 @@ export class Http {
   }
 
   async #fetch(method: Method, path: string, parts: FetchParts): Promise<Response> {
-    const { token } = this.#parts;
+    const { token: source } = this.#parts;
+    const token = typeof source === 'function' ? await source() : source;
     const headers: Record<string, string> = { accept: 'application/json', ...parts.headers };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (parts.body !== undefined) headers['content-type'] = 'application/json';

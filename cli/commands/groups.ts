@@ -102,7 +102,7 @@ export const groups: Group[] = [
   },
   {
     name: 'auth',
-    summary: 'Who you are, and your access tokens',
+    summary: 'Log in and out, who you are, and your access tokens',
     load: async () => (await import('./auth.ts')).addAuthCommands,
   },
   {

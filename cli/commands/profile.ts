@@ -6,10 +6,13 @@ import type { View } from '../output/view.ts';
 import type { GroupParts } from './groups.ts';
 import { addProfileSet } from './profile/set.ts';
 
-interface ShownProfile extends Omit<Profile, 'token'> {
+type Secrets = 'token' | 'session_access' | 'session_refresh' | 'session_expires';
+
+interface ShownProfile extends Omit<Profile, Secrets> {
   name: string;
   current: boolean;
   has_token: boolean;
+  has_session?: boolean;
 }
 
 const profileView: View<ShownProfile> = {
@@ -20,7 +23,7 @@ const profileView: View<ShownProfile> = {
     { head: 'NAME', value: ({ name }) => name },
     { head: 'URL', value: ({ url }) => url },
     { head: 'ORGANIZATION', value: ({ organization }) => organization },
-    { head: 'TOKEN', value: ({ has_token }) => (has_token ? 'kept' : '') },
+    { head: 'TOKEN', value: tokenText },
     { head: 'FORMAT', value: ({ format }) => format },
     { head: 'TIMEZONE', value: ({ timezone }) => timezone },
   ],
@@ -29,11 +32,16 @@ const profileView: View<ShownProfile> = {
     ['In use', profile.current ? 'yes' : ''],
     ['URL', profile.url],
     ['Organization', profile.organization],
-    ['Token', profile.has_token ? 'kept' : ''],
+    ['Token', tokenText(profile)],
     ['Format', profile.format],
     ['Time zone', profile.timezone],
   ],
 };
+
+function tokenText({ has_token, has_session }: ShownProfile): string {
+  if (has_session) return 'session';
+  return has_token ? 'kept' : '';
+}
 
 export function addProfileCommands(parts: GroupParts): void {
   addList(parts);
@@ -58,12 +66,15 @@ function addList({ command, flags, terminal }: GroupParts): void {
         headers,
         quiet: quiet === true,
       });
-      const shown = Object.entries(profiles).map(([name, { token, ...others }]) => ({
-        name,
-        current: name === current,
-        has_token: token !== undefined,
-        ...others,
-      }));
+      const shown = Object.entries(profiles).map(
+        ([name, { token, session_access, session_refresh, session_expires, ...others }]) => ({
+          name,
+          current: name === current,
+          has_token: token !== undefined,
+          ...(session_refresh !== undefined && { has_session: true }),
+          ...others,
+        }),
+      );
       output.list(shown, profileView);
     });
 }

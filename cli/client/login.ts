@@ -1,0 +1,14 @@
+import type { Http } from './http.ts';
+import { nothing } from './nothing.ts';
+
+const answer = async () => (await import('../../shared/api/accounts.ts')).SessionTokens;
+
+/** Sessions of people; none of it needs a token. */
+export const loginRoutes = (http: Http) => ({
+  login: (body: { email: string; password: string; organization?: string }) =>
+    http.request('POST', '/api/auth/login', { body, answer }),
+  refresh: (refresh_token: string) =>
+    http.request('POST', '/api/auth/refresh', { body: { refresh_token }, answer }),
+  logout: (refresh_token: string) =>
+    http.request('POST', '/api/auth/logout', { body: { refresh_token }, answer: nothing }),
+});
