@@ -3,6 +3,7 @@ import { accessSample } from '../../test/harness/access-samples.ts';
 import { ApiDevice } from '../../test/harness/api-device.ts';
 import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
+import { sessionSample } from '../../test/harness/session-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
 import { personLoggedIn } from '../../test/harness/people.ts';
 import { contentSample } from '../../test/harness/content-samples.ts';
@@ -135,7 +136,8 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
     (await accessSample(api, route)) ??
     (await configurationSample(api, route, name)) ??
     (await contentSample(api, route, name)) ??
-    (await scheduleSample(api, route, name));
+    (await scheduleSample(api, route, name)) ??
+    (await sessionSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
