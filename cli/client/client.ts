@@ -5,6 +5,7 @@ import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
 import { runRoutes } from './runs.ts';
+import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './sessions.ts';
 import { syncRoutes } from './sync.ts';
 import { taskRoutes } from './tasks.ts';
@@ -23,6 +24,7 @@ export const createClient = (http: Http, organization: string) => ({
   configs: configRoutes(http, organization),
   backups: backupRoutes(http, organization),
   sessions: sessionRoutes(http, organization),
+  schedules: scheduleRoutes(http, organization),
 });
 
 export type Client = ReturnType<typeof createClient>;

@@ -31,6 +31,11 @@ export const groups: Group[] = [
     load: async () => (await import('./task.ts')).addTaskCommands,
   },
   {
+    name: 'schedule',
+    summary: 'What runs by itself, and when',
+    load: async () => (await import('./schedule.ts')).addScheduleCommands,
+  },
+  {
     name: 'device',
     summary: 'List, approve, label and remove devices',
     load: async () => (await import('./device.ts')).addDeviceCommands,

@@ -5,6 +5,7 @@ import { addRunHealthCheck } from './run/health-check.ts';
 import { addRunList } from './run/list.ts';
 import { addRunPing } from './run/ping.ts';
 import { addRunPower } from './run/power.ts';
+import { addRunRetry } from './run/retry.ts';
 import { addRunScript } from './run/script.ts';
 import { addRunWatch } from './run/watch.ts';
 
@@ -19,4 +20,5 @@ export function addRunCommands({ command, open }: GroupParts): void {
   addRunDescribe(command, open);
   addRunWatch(command, open);
   addRunCancel(command, open);
+  addRunRetry(command, open);
 }

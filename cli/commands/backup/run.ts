@@ -3,6 +3,7 @@ import type { Open } from '../../environment.ts';
 import { backupOutcomeView } from '../../views/backup-outcome.ts';
 import { conclude, tellSkipped } from '../run/conclude.ts';
 import { orderOf } from '../run/request.ts';
+import { addToSchedule } from '../schedule/add-to-schedule.ts';
 import { orderCommand } from '../run/run-options.ts';
 
 export function addBackupRun(group: Command, open: Open): void {
@@ -16,6 +17,7 @@ export function addBackupRun(group: Command, open: Open): void {
       const environment = await open();
       const { client, terminal } = environment;
       const wanted = { ...orderOf(options, environment), full: options.full === true };
+      if (await addToSchedule(environment, options, { kind: 'BACKUP', request: wanted })) return;
       const answer = await client.backups.run(wanted, terminal.random.uuid());
       tellSkipped(environment, answer);
       await conclude(environment, answer, options, { view: backupOutcomeView, evenAfterLogs: true });

@@ -15,7 +15,13 @@ export function requestOf(
   options: RunOptions,
   environment: Environment,
 ): Wanted {
-  return { type, payload, force: options.force === true, ...orderOf(options, environment) };
+  return {
+    type,
+    payload,
+    force: options.force === true,
+    ...orderOf(options, environment),
+    ...given({ max_retries: options.retries, retry_delay_seconds: seconds(options.retryDelay) }),
+  };
 }
 
 /** What every command that makes tasks asks for; tells in which zone `--at` was read. */

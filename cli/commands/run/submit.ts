@@ -1,11 +1,12 @@
 import type { RunAnswer } from '../../../shared/api/tasks.ts';
 import { taskTypes } from '../../../shared/task-types/task-type.ts';
 import type { TaskType } from '../../../shared/task-types/task-type.ts';
-import { CliError } from '../../cli-error.ts';
+import { CliError, usageError } from '../../cli-error.ts';
 import type { Environment } from '../../environment.ts';
 import { confirm } from '../../prompt.ts';
 import { isInteractive } from '../../terminal.ts';
 import { createdTaskView } from '../../views/run.ts';
+import { addToSchedule } from '../schedule/add-to-schedule.ts';
 import { conclude, devicesText, namesText, tellSkipped } from './conclude.ts';
 import { requestOf } from './request.ts';
 import type { Wanted } from './request.ts';
@@ -24,6 +25,9 @@ export async function submit(environment: Environment, submission: Submission): 
   const { client, terminal } = environment;
   const { type, payload, options } = submission;
   const wanted = requestOf(type, payload, options, environment);
+  if (options.schedule !== undefined && options.dryRun)
+    throw usageError('--schedule does not go with --dry-run');
+  if (await addToSchedule(environment, options, { kind: 'RUN', request: wanted })) return;
   if (options.dryRun) {
     showDryRun(environment, await preview(environment, wanted));
     return;

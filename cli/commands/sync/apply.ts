@@ -10,6 +10,7 @@ import { confirm } from '../../prompt.ts';
 import { isInteractive } from '../../terminal.ts';
 import { syncOutcomeView } from '../../views/sync-outcome.ts';
 import { outcomeOf } from '../../watch/outcome.ts';
+import { addToSchedule } from '../schedule/add-to-schedule.ts';
 import { conclude, devicesText, namesText, tellSkipped } from '../run/conclude.ts';
 import { orderOf } from '../run/request.ts';
 import { orderCommand, whenAndHow } from '../run/run-options.ts';
@@ -48,6 +49,7 @@ export function addSyncApply(group: Command, open: Open): void {
     const environment = await open();
     const { client, terminal } = environment;
     const wanted = requestOf(options, environment);
+    if (await addToSchedule(environment, options, { kind: 'SYNC', request: wanted })) return;
     if (!options.dryRun && !options.yes && isInteractive(terminal)) await ask(environment, wanted);
     const answer = await client.sync
       .apply(wanted, terminal.random.uuid())
