@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/node/logger.ts';
 import type { ControllerIdentity } from '../devices/identity.ts';
 import type { Tokens } from '../devices/tokens.ts';
 import type { Store } from '../store/store.ts';
+import { Accounts } from './accounts.ts';
 import { Logins } from './logins.ts';
 import { Passwords } from './passwords.ts';
 import { SessionJwt } from './session-jwt.ts';
@@ -20,6 +21,7 @@ export interface AccessParts {
 /** Who may do what: people who log in, and their accounts. */
 export interface Access {
   readonly logins: Logins;
+  readonly accounts: Accounts;
 }
 
 /** Puts it together. Without a key of its own sessions end with this process. */
@@ -28,5 +30,8 @@ export function createAccess(parts: AccessParts): Access {
   const passwords = new Passwords();
   const keys = identity.sessionKeys ?? generateKeyPair();
   const jwt = new SessionJwt({ clock, keys, controllerId: identity.controllerId });
-  return { logins: new Logins({ ...parts, passwords, jwt }) };
+  return {
+    logins: new Logins({ ...parts, passwords, jwt }),
+    accounts: new Accounts({ ...parts, passwords }),
+  };
 }

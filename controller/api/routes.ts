@@ -22,6 +22,7 @@ import { syncRoutes } from './sync-routes.ts';
 import { systemRoutes } from './system-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { taskTypeRoutes } from './task-type-routes.ts';
+import { userRoutes } from './user-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
 
 export interface RouteParts {
@@ -48,6 +49,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...deviceTransferRoutes,
   ...enrolmentRoutes,
   ...loginRoutes,
+  ...userRoutes,
   ...accountRoutes,
   ...organizationRoutes,
   ...taskTypeRoutes,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Route } from '../../controller/api/route.ts';
 import type { ApiUnderTest } from './api.ts';
 import { givePassword, goodPassword, personLoggedIn } from './people.ts';
@@ -5,7 +6,7 @@ import { givePassword, goodPassword, personLoggedIn } from './people.ts';
 /** What a request to a route of accounts and sessions needs to succeed; undefined for other routes. */
 export async function accessSample(
   api: ApiUnderTest,
-  { path }: Route,
+  { path, method }: Route,
 ): Promise<{ values?: Record<string, string>; body?: object } | undefined> {
   if (path === '/api/auth/login') {
     const member = await api.member('viewer');
@@ -15,6 +16,15 @@ export async function accessSample(
   if (/^\/api\/auth\/(refresh|logout)$/.test(path)) {
     const { session } = await personLoggedIn(api, 'viewer');
     return { body: { refresh_token: session.refresh_token } };
+  }
+  if (path.endsWith('/accounts') && method === 'POST') {
+    return { body: { email: `${randomUUID()}@example.org`, password: goodPassword } };
+  }
+  if (path.includes('/accounts/:email')) {
+    const { account } = await api.member('viewer');
+    const values = { email: account.email };
+    if (path.endsWith('/role')) return { values, body: { role: 'operator' } };
+    return path.endsWith('/password') ? { values, body: { password: goodPassword } } : { values };
   }
   return undefined;
 }
