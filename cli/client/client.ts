@@ -1,4 +1,5 @@
 import { accessRoutes } from './access.ts';
+import { accountRoutes } from './accounts.ts';
 import { backupRoutes } from './backups.ts';
 import { bundleRoutes } from './bundles.ts';
 import { configRoutes } from './configs.ts';
@@ -18,6 +19,7 @@ export const createClient = (http: Http, organization: string) => ({
   runs: runRoutes(http, organization),
   devices: deviceRoutes(http, organization),
   access: accessRoutes(http, organization),
+  accounts: accountRoutes(http, organization),
   bundles: bundleRoutes(http, organization),
   variables: variableRoutes(http, organization),
   sync: syncRoutes(http, organization),

@@ -1,3 +1,4 @@
+import { Option } from '@commander-js/extra-typings';
 import { wholeNumber } from '../arguments/argument-parsers.ts';
 import { given } from '../arguments/given.ts';
 import { pastTime, pastTimeHelp } from '../arguments/past-time.ts';
@@ -9,8 +10,10 @@ export function addAudit({ command, open }: GroupParts): void {
     .option('--actor <name>', 'only what this person, device or the controller did')
     .option('--action <action>', 'only this action, such as device.approve')
     .option('--target <name>', 'only what was done to this')
-    .option('--created-after <time>', pastTimeHelp)
-    .option('--created-before <time>', 'as --created-after')
+    .option('--since <time>', pastTimeHelp)
+    .option('--until <time>', 'as --since')
+    .addOption(new Option('--created-after <time>', 'as --since').hideHelp())
+    .addOption(new Option('--created-before <time>', 'as --until').hideHelp())
     .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
     .option('--per-page <number>', 'entries per page, at most 100', wholeNumber(1, 100), 30)
     .action(async (options) => {
@@ -23,8 +26,8 @@ export function addAudit({ command, open }: GroupParts): void {
           actor: options.actor,
           action: options.action,
           target: options.target,
-          created_after: pastTime(options.createdAfter, environment),
-          created_before: pastTime(options.createdBefore, environment),
+          created_after: pastTime(options.since ?? options.createdAfter, environment),
+          created_before: pastTime(options.until ?? options.createdBefore, environment),
         }),
       });
       output.page(page, auditView);

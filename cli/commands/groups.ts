@@ -111,6 +111,11 @@ export const groups: Group[] = [
     load: async () => (await import('./auth.ts')).addAuthCommands,
   },
   {
+    name: 'user',
+    summary: 'Who is in the organization, and what they may do',
+    load: async () => (await import('./user.ts')).addUserCommands,
+  },
+  {
     name: 'audit',
     summary: 'Who changed what',
     load: async () => (await import('./audit.ts')).addAudit,
