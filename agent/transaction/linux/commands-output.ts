@@ -13,14 +13,7 @@ export class BoundedText {
   }
 
   add(text: string): void {
-    const half = this.#maxBytes / 2;
-    const bytes = Buffer.byteLength(text);
-    if (this.#tail.length === 0 && this.#headBytes + bytes <= half) {
-      this.#head += text;
-      this.#headBytes += bytes;
-      return;
-    }
-    for (const piece of piecesOf(text)) this.#addToTail(piece, half);
+    for (const piece of piecesOf(text)) this.#addPiece(piece, this.#maxBytes / 2);
   }
 
   toString(): string {
@@ -30,8 +23,13 @@ export class BoundedText {
       : `${this.#head}\n[... ${this.#left} bytes left out ...]\n${tail}`;
   }
 
-  #addToTail(text: string, half: number): void {
+  #addPiece(text: string, half: number): void {
     const bytes = Buffer.byteLength(text);
+    if (this.#tail.length === 0 && this.#left === 0 && this.#headBytes + bytes <= half) {
+      this.#head += text;
+      this.#headBytes += bytes;
+      return;
+    }
     this.#tail.push({ text, bytes });
     this.#tailBytes += bytes;
     while (this.#tailBytes > half) {

@@ -50,6 +50,12 @@ describe('a command of a profile', () => {
   });
 });
 
+test('the beginning is kept also of text that comes all at once', () => {
+  const bounded = new BoundedText(8192);
+  bounded.add(`first ${'x'.repeat(100_000)} last`);
+  expect(bounded.toString()).toMatch(/^first x[^]*bytes left out[^]*x last$/);
+});
+
 test('bounded text is whole when it fits, and never larger than its bound', () => {
   const pieces = fc.array(fc.string({ unit: 'grapheme', maxLength: 3000 }), { maxLength: 20 });
   fc.assert(
