@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { describeAccess } from './store-conformance/access.ts';
+import { describeAccounts } from './store-conformance/accounts.ts';
 import { describeConfiguration } from './store-conformance/configuration.ts';
 import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
@@ -23,6 +24,7 @@ export function describeStore(name: string, open: OpenStore): void {
     const promise = conform(open);
     describeSettings(promise);
     describeAccess(promise);
+    describeAccounts(promise);
     describeDevices(promise);
     describeWaitingTasks(promise);
     describeTaskReports(promise);
