@@ -40,13 +40,6 @@ export type SessionTokens = z.output<typeof SessionTokens>;
 /** POST /api/auth/refresh and POST /api/auth/logout */
 export const RefreshRequest = z.strictObject({ refresh_token: GivenSecret });
 
-/**
- * PUT /api/auth/password
- *
- * @public
- */
-export const ChangePassword = z.strictObject({ current_password: GivenSecret, new_password: NewPassword });
-
 /** Somebody in an organization. */
 export const Account = z.object({
   email: z.string(),
@@ -58,25 +51,17 @@ export const Account = z.object({
   updated_at: Timestamp,
 });
 export type Account = z.output<typeof Account>;
-/** @public */
 export const AccountList = listOf(Account);
-/** @public */
 export const AccountQuery = z.strictObject({ ...PageQuery });
 
-/**
- * POST …/accounts. Without a password one is made, unless the person has one already.
- *
- * @public
- */
+/** POST …/accounts. Without a password one is made, unless the person has one already. */
 export const CreateAccount = z.strictObject({
   email: Email,
   name: z.string().trim().min(1).max(128).optional().describe('as the e-mail when absent'),
   role: Role.default('viewer'),
   password: NewPassword.optional(),
 });
-/** @public */
 export const SetRole = z.strictObject({ role: Role });
-/** @public */
 export const ResetPassword = z.strictObject({ password: NewPassword.optional() });
 
 /** `password` is there only when the controller made one. */
