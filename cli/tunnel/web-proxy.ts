@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import {
+  type ClientRequest,
   createServer,
   type IncomingMessage,
   request as httpRequest,
@@ -11,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { joinSocket } from '../../shared/node/mux/join-socket.ts';
 import { type Addresses, requestHeaders, responseHeaders } from './web-headers.ts';
-import { UpstreamAgent } from './web-upstream.ts';
+import { maxKept, UpstreamAgent } from './web-upstream.ts';
 
 export interface WebProxyParts {
   /** Opens a connection to the device's web server. */
@@ -62,16 +63,16 @@ async function relay(
   addresses: Addresses,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
-  const outgoing = httpRequest({
-    agent,
-    host: 'device',
-    method: request.method,
-    path: request.url,
-    headers: requestHeaders(request.headers, addresses),
-  });
   try {
-    const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
-    const [, [incoming]] = await Promise.all([pipeline(request, outgoing), answered]);
+    const ask = (): ClientRequest =>
+      httpRequest({
+        agent,
+        host: 'device',
+        method: request.method,
+        path: request.url,
+        headers: requestHeaders(request.headers, addresses),
+      });
+    const incoming = await answerTo(request, ask);
     response.writeHead(
       incoming.statusCode ?? 502,
       incoming.statusMessage,
@@ -81,13 +82,29 @@ async function relay(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const hasLeft = response.destroyed; // the browser, which nobody needs to be told
-    outgoing.destroy();
     if (response.headersSent) response.destroy();
     else
       response
         .writeHead(502, { 'content-type': 'text/plain' })
         .end(`The device could not be asked: ${reason}\n`);
     if (!hasLeft) onFailure(`${request.method} ${request.url}: ${reason}`);
+  }
+}
+
+/** A connection that was kept may have ended meanwhile, and says so only when it is used: what has no body is asked again on another. */
+async function answerTo(request: IncomingMessage, ask: () => ClientRequest): Promise<IncomingMessage> {
+  const isRepeatable = request.method === 'GET' || request.method === 'HEAD';
+  for (let turn = 1; ; turn += 1) {
+    const outgoing = ask();
+    try {
+      const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
+      const sent = isRepeatable ? outgoing.end() : pipeline(request, outgoing);
+      const [, [incoming]] = await Promise.all([sent, answered]);
+      return incoming;
+    } catch (error) {
+      outgoing.destroy();
+      if (!isRepeatable || !outgoing.reusedSocket || turn > maxKept) throw error;
+    }
   }
 }
 

@@ -57,12 +57,15 @@ export const fingerprintOf = (text: string): string => text.replaceAll(':', '').
 /** TLS allows no addresses as names. */
 const nameOf = (host: string): string => (/^[\d.:]+$/.test(host) ? '' : host);
 
+/** Connections to one device that wait for the next request. */
+export const maxKept = 16;
+
 /** Keeps connections to the device open between requests, as a browser expects. */
 export class UpstreamAgent extends Agent {
   readonly #open: () => Promise<Duplex>;
 
   constructor(open: () => Promise<Duplex>) {
-    super({ keepAlive: true, maxFreeSockets: 16 });
+    super({ keepAlive: true, maxFreeSockets: maxKept });
     this.#open = open;
   }
 
