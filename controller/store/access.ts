@@ -135,7 +135,13 @@ export class SqlAccessStore implements AccessStore {
   }
 
   async insertOrganization(row: OrganizationRow): Promise<void> {
-    const values = { id: row.id, name: row.name, display_name: row.displayName, created_at: row.createdAt };
+    const values = {
+      id: row.id,
+      name: row.name,
+      display_name: row.displayName,
+      created_at: row.createdAt,
+      closed_at: null,
+    };
     await orNameTaken(
       this.#db,
       () => `Organization ${row.name} exists already`,

@@ -5,6 +5,7 @@ import { configurationTables } from './tables/configuration.ts';
 import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
+import { identityTables } from './tables/identities.ts';
 import { loginTables } from './tables/logins.ts';
 import { scheduleTables } from './tables/schedules.ts';
 import { sessionTables } from './tables/sessions.ts';
@@ -22,6 +23,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '003_sessions': sessionTables,
   '004_schedules': scheduleTables,
   '005_access': loginTables,
+  '009_identities': identityTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

@@ -5,7 +5,13 @@ type Flag = 0 | 1;
 /** Tables as kysely sees them. Times are epoch milliseconds; `…Json` in a comment marks JSON text. */
 export interface Schema {
   settings: { name: string; value: string };
-  organizations: { id: string; name: string; display_name: string; created_at: number };
+  organizations: {
+    id: string;
+    name: string;
+    display_name: string;
+    created_at: number;
+    closed_at: number | null;
+  };
   accounts: {
     id: string;
     organization_id: string;
@@ -26,6 +32,14 @@ export interface Schema {
     refreshed_at: number;
     expires_at: number;
     ended_at: number | null;
+  };
+  identities: { issuer: string; subject: string; email: string; linked_at: number; used_at: number };
+  login_codes: {
+    hash: string;
+    email: string;
+    organization: string | null;
+    challenge: string;
+    expires_at: number;
   };
   access_tokens: {
     id: string;

@@ -9,6 +9,7 @@ import { type DeviceConfigStore, SqlDeviceConfigStore } from './device-configs.t
 import { type DeviceStore, SqlDeviceStore } from './devices.ts';
 import { type Db, atomically } from './dialect.ts';
 import { type EventStore, SqlEventStore } from './events.ts';
+import { type IdentityStore, SqlIdentityStore } from './identities.ts';
 import { type LoginStore, SqlLoginStore } from './logins.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
@@ -28,6 +29,7 @@ export interface StoreTables {
   access: AccessStore;
   accounts: AccountStore;
   logins: LoginStore;
+  identities: IdentityStore;
   devices: DeviceStore;
   tasks: TaskStore;
   runs: RunStore;
@@ -61,6 +63,7 @@ export class SqlStore implements Store {
   readonly access: AccessStore;
   readonly accounts: AccountStore;
   readonly logins: LoginStore;
+  readonly identities: IdentityStore;
   readonly devices: DeviceStore;
   readonly tasks: TaskStore;
   readonly runs: RunStore;
@@ -88,6 +91,7 @@ export class SqlStore implements Store {
     this.access = tables.access;
     this.accounts = tables.accounts;
     this.logins = tables.logins;
+    this.identities = tables.identities;
     this.devices = tables.devices;
     this.tasks = tables.tasks;
     this.runs = tables.runs;
@@ -122,6 +126,7 @@ const tablesOf = (db: Db): StoreTables => ({
   access: new SqlAccessStore(db),
   accounts: new SqlAccountStore(db),
   logins: new SqlLoginStore(db),
+  identities: new SqlIdentityStore(db),
   devices: new SqlDeviceStore(db),
   tasks: new SqlTaskStore(db),
   runs: new SqlRunStore(db),

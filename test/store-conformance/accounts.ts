@@ -69,6 +69,38 @@ export const describeAccounts = (conform: Conform) =>
       expect(await logins.passwordHash('ann@example.org')).toBeUndefined();
     });
 
+    conform(
+      'an identity stands for one e-mail, and an e-mail has one at each provider',
+      async ({ store }) => {
+        const { identities } = store;
+        const ann = { issuer: 'https://id', subject: '1', email: 'Ann@example.org', linkedAt: 1, usedAt: 1 };
+        await identities.link(ann);
+        await expect(identities.link({ ...ann, subject: '2' })).rejects.toMatchObject({ code: 'name_taken' });
+        await expect(identities.link({ ...ann, email: 'b@c' })).rejects.toMatchObject({ code: 'name_taken' });
+        await identities.link({ ...ann, issuer: 'https://other' });
+        await identities.used('https://id', '1', 9);
+        expect(await identities.find('https://id', '1')).toEqual({
+          ...ann,
+          email: 'ann@example.org',
+          usedAt: 9,
+        });
+        expect(await identities.ofEmail('ANN@example.org')).toHaveLength(2);
+        expect(await identities.forget('Ann@Example.org')).toBe(2);
+        expect(await identities.find('https://id', '1')).toBeUndefined();
+      },
+    );
+
+    conform('a login code is taken once, by one, and an old one makes room', async ({ store }) => {
+      const { identities } = store;
+      const code = { hash: 'h', email: 'a@b', organization: null, challenge: 'c', expiresAt: 10 };
+      await identities.insertCode(code, 1);
+      const taken = await Promise.all([1, 2, 3].map(() => identities.takeCode('h')));
+      expect(taken.filter((one) => one !== undefined)).toEqual([code]);
+      await identities.insertCode(code, 1);
+      await identities.insertCode({ ...code, hash: 'new', expiresAt: 20 }, 10);
+      expect(await identities.takeCode('h')).toBeUndefined();
+    });
+
     conform('a refresh token is good once, however many show it at once', async (world) => {
       const { logins } = await withAnn(world);
       await logins.insertSession(session(), 10);
