@@ -76,8 +76,8 @@ const operationId = ({ method, path }: Route): string =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');
 
-function success({ answer, produces }: Route): Record<number, unknown> {
-  if (answer !== undefined) return { 200: said(200, 'application/json', answer) };
+function success({ answer, status, produces }: Route): Record<number, unknown> {
+  if (answer !== undefined) return { [status ?? 200]: said(status ?? 200, 'application/json', answer) };
   if (produces !== undefined) return { 200: said(200, produces, z.string()) };
   return { 204: z.undefined().describe('No Content') };
 }

@@ -51,6 +51,8 @@ interface RouteShape<
   maxBodyBytes?: number;
   /** Absent: 204, or the route answers by itself. */
   answer?: Answer;
+  /** Of success, when it is neither 200 nor 204. */
+  status?: 201 | 202;
   /** Media type of a body that is not JSON: it is handed over as a stream, not read, and not bounded. */
   consumes?: 'application/octet-stream';
   /** Media type of an answer that is not JSON. */

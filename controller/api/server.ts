@@ -147,6 +147,7 @@ async function handle(
 ): Promise<FastifyReply> {
   const { params, query, body } = request;
   const open = { parts: guardParts.parts, params, query, body, request, reply };
+  if (route.status !== undefined) reply.code(route.status);
   const answer = await answerOf(route, open, guardParts);
   if (reply.sent) return reply;
   return answer === undefined ? reply.code(204).send() : reply.send(answer);

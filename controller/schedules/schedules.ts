@@ -87,8 +87,13 @@ export class Schedules {
     return row;
   }
 
-  /** What is absent stays. */
-  async change(actor: Actor, nameOrId: string, wish: ChangeSchedule): Promise<ScheduleRow> {
+  /** What is absent stays. What it runs can be changed together with it. */
+  async change(
+    actor: Actor,
+    nameOrId: string,
+    wish: ChangeSchedule,
+    task?: ChangeScheduledTask & { code: string },
+  ): Promise<ScheduleRow> {
     const { store, clock } = this.#parts;
     const row = await store.transaction(async (tables) => {
       const before = await found(tables, actor.organizationId, nameOrId);
@@ -101,6 +106,7 @@ export class Schedules {
         values.enabled !== before.enabled;
       if (isDueAnew) await this.#setTimes(tables, changed);
       await this.#audit(tables, actor, auditAction(before, values), before.name, { ...wish });
+      if (task !== undefined) await this.#changeTask(tables, actor, task);
       return found(tables, actor.organizationId, before.id);
     });
     this.#changed();
@@ -151,20 +157,27 @@ export class Schedules {
   }
 
   async changeTask(actor: Actor, code: string, wish: ChangeScheduledTask): Promise<ScheduledTaskRow> {
-    const { store, clock } = this.#parts;
-    return store.transaction(async (tables) => {
-      const before = await foundTask(tables, actor.organizationId, code);
-      const kind = wish.kind ?? before.kind;
-      const request =
-        wish.request === undefined && wish.kind === undefined
-          ? before.request
-          : JSON.stringify(readRequest(this.#parts, kind, wish.request ?? JSON.parse(before.request)).body);
-      const enabled = wish.enabled ?? before.enabled;
-      await tables.schedules.setTask(code, { enabled, kind, request }, clock.now());
-      const detail = { ...wish, schedule: before.scheduleName };
-      await this.#audit(tables, actor, 'scheduled_task.update', code, detail);
+    return this.#parts.store.transaction(async (tables) => {
+      await this.#changeTask(tables, actor, { ...wish, code });
       return foundTask(tables, actor.organizationId, code);
     });
+  }
+
+  async #changeTask(
+    tables: StoreTables,
+    actor: Actor,
+    { code, ...wish }: ChangeScheduledTask & { code: string },
+  ): Promise<void> {
+    const before = await foundTask(tables, actor.organizationId, code);
+    const kind = wish.kind ?? before.kind;
+    const request =
+      wish.request === undefined && wish.kind === undefined
+        ? before.request
+        : JSON.stringify(readRequest(this.#parts, kind, wish.request ?? JSON.parse(before.request)).body);
+    const enabled = wish.enabled ?? before.enabled;
+    await tables.schedules.setTask(code, { enabled, kind, request }, this.#parts.clock.now());
+    const detail = { ...wish, schedule: before.scheduleName };
+    await this.#audit(tables, actor, 'scheduled_task.update', code, detail);
   }
 
   async removeTask(actor: Actor, code: string): Promise<void> {

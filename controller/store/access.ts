@@ -83,6 +83,12 @@ export interface Paging {
   perPage: number;
 }
 
+/** A part of a list that begins anywhere. */
+export interface Window {
+  limit: number;
+  offset: number;
+}
+
 /** An answer kept under an `Idempotency-Key`. */
 export interface IdempotentAnswer {
   accountId: string;

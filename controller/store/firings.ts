@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
-import type { PageOf, Paging } from './access.ts';
+import type { PageOf, Paging, Window } from './access.ts';
 import { type Db, all, atomically, changed } from './dialect.ts';
 import type { FiringKey, FiringRow, NewFiring } from './schedules.ts';
 
@@ -120,6 +120,22 @@ export async function listFirings(
 }
 
 export const prune = (db: Db, before: Instant, limit: number): Promise<number> =>
+export async function firedRuns(
+  db: Db,
+  scheduleId: string,
+  { limit, offset }: Window,
+): Promise<PageOf<string>> {
+  const fired = sql`
+    from firings ${db.dialect.indexed('firings_schedule')}
+    where schedule_id = ${scheduleId} and outcome = 'fired' and run_id is not null`;
+  const [count] = await all(db, sql<{ total: number }>`select count(*) as total ${fired}`);
+  const rows = await all(
+    db,
+    sql<{ runId: string }>`select run_id as "runId" ${fired} order by seq desc limit ${limit} offset ${offset}`,
+  );
+  return { items: rows.map(({ runId }) => runId), total: count?.total ?? 0 };
+}
+
   changed(
     db,
     sql`

@@ -79,6 +79,8 @@ export interface RunStore {
   /** Newest first. `createdAfter` is inclusive, `createdBefore` exclusive. */
   list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>>;
   /** Ids of the run's tasks in these states. */
+  /** Those that there are, in no order. */
+  getMany(organizationId: string, ids: string[]): Promise<RunRow[]>;
   taskIds(runId: string, states: TaskState[]): Promise<string[]>;
   /** Names and reasons of the run's tasks that never ran: CANCELLED with a reason, EXPIRED. */
   notRun(runId: string, limit: number): Promise<{ deviceName: string; reason: string }[]>;
@@ -134,6 +136,12 @@ export class SqlRunStore implements RunStore {
   async list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>> {
     const wanted = typeof filter === 'string' ? { organizationId: filter } : filter;
     const { index, where } = runConditions(this.#db, wanted);
+  async getMany(organizationId: string, ids: string[]): Promise<RunRow[]> {
+    if (ids.length === 0) return [];
+    const mine = sql`r.organization_id = ${organizationId}`;
+    return this.#read('runs_id', sql`r.id in ${this.#db.dialect.list(ids)} and ${mine}`);
+  }
+
     const [count] = await all(
       this.#db,
       sql<{ total: number }>`

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { PageOf, Paging } from './access.ts';
+import type { PageOf, Paging, Window } from './access.ts';
 import { type Db, all, changed } from './dialect.ts';
 import { orNameTaken } from './name-taken.ts';
 import type {
@@ -75,6 +75,23 @@ export async function listSchedules(
     db,
     sql`where s.organization_id = ${organizationId} order by s.name limit ${perPage} offset ${(page - 1) * perPage}`,
   );
+  return { items, total: count?.total ?? 0 };
+}
+
+export async function listUsedSchedules(
+  db: Db,
+  { organizationId, kind }: { organizationId: string; kind?: ScheduledKind },
+  { limit, offset }: Window,
+): Promise<PageOf<ScheduleRow>> {
+  const firstKind = sql`(
+    select e.kind from scheduled_tasks as e where e.schedule_id = s.id order by e.created_at, e.code limit 1)`;
+  const isUsed = kind === undefined ? sql`${firstKind} is not null` : sql`${firstKind} = ${kind}`;
+  const which = sql`where s.organization_id = ${organizationId} and ${isUsed}`;
+  const [count] = await all(
+    db,
+    sql<{ total: number }>`select count(*) as total from schedules as s ${which}`,
+  );
+  const items = await readSchedules(db, sql`${which} order by s.name limit ${limit} offset ${offset}`);
   return { items, total: count?.total ?? 0 };
 }
 

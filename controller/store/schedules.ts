@@ -1,5 +1,5 @@
 import type { Instant } from '../../shared/clock.ts';
-import type { PageOf, Paging } from './access.ts';
+import type { PageOf, Paging, Window } from './access.ts';
 import type { Db } from './dialect.ts';
 import * as firings from './firings.ts';
 import * as rows from './schedule-rows.ts';
@@ -112,6 +112,11 @@ export interface ScheduleStore {
   get(organizationId: string, nameOrId: string): Promise<ScheduleRow | undefined>;
   /** By name. */
   list(organizationId: string, paging: Paging): Promise<PageOf<ScheduleRow>>;
+  /** By name; those that run something, whose first task is of the kind when one is given. */
+  listUsed(
+    what: { organizationId: string; kind?: ScheduledKind },
+    window: Window,
+  ): Promise<PageOf<ScheduleRow>>;
   /** With its tasks, times and firings; false when it is gone. */
   remove(id: string): Promise<boolean>;
 
@@ -161,6 +166,8 @@ export interface ScheduleStore {
   busy(keys: { task: string; zone: string }[]): Promise<{ task: string; zone: string }[]>;
   /** Newest first. */
   firings(scheduleId: string, paging: Paging): Promise<PageOf<FiringRow>>;
+  /** Ids of the runs that it made, newest first. */
+  firedRuns(scheduleId: string, window: Window): Promise<PageOf<string>>;
   /** Deletes those made before; at most `limit`; returns how many. */
   pruneFirings(before: Instant, limit: number): Promise<number>;
 }
@@ -178,6 +185,7 @@ export class SqlScheduleStore implements ScheduleStore {
     rows.getSchedule(this.#db, organizationId, nameOrId);
   list: ScheduleStore['list'] = (organizationId, paging) =>
     rows.listSchedules(this.#db, organizationId, paging);
+  listUsed: ScheduleStore['listUsed'] = (what, window) => rows.listUsedSchedules(this.#db, what, window);
   remove: ScheduleStore['remove'] = (id) => rows.removeSchedule(this.#db, id);
   ofDeviceZones: ScheduleStore['ofDeviceZones'] = () => rows.schedulesOfDeviceZones(this.#db);
 
@@ -204,5 +212,6 @@ export class SqlScheduleStore implements ScheduleStore {
   noted: ScheduleStore['noted'] = (keys) => firings.noted(this.#db, keys);
   busy: ScheduleStore['busy'] = (keys) => firings.busy(this.#db, keys);
   firings: ScheduleStore['firings'] = (id, paging) => firings.listFirings(this.#db, id, paging);
+  firedRuns: ScheduleStore['firedRuns'] = (id, window) => firings.firedRuns(this.#db, id, window);
   pruneFirings: ScheduleStore['pruneFirings'] = (before, limit) => firings.prune(this.#db, before, limit);
 }

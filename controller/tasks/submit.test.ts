@@ -50,6 +50,18 @@ describe('targets', () => {
     expect(await controller.submit(['fw-.'])).toHaveLength(1);
   });
 
+  test('are named by id too, among few and among many', async () => {
+    await using controller = await CoreUnderTest.start();
+    const id = await controller.device('fw-1');
+    expect(await controller.submit([id])).toHaveLength(1);
+    const names = Array.from({ length: 25 }, (_, index) => `edge-${index}`);
+    for (const name of names) await controller.device(name);
+    expect(await controller.submit([...names, id, 'fw-1'])).toHaveLength(26);
+    const unknown = '6dbd2ce1-8e43-4f1d-90a8-5f3d2b2f8a3c';
+    const error = await controller.submit([unknown]).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'unresolved_targets', detail: { unresolved: [unknown] } });
+  });
+
   test('that match nothing refuse the whole request, all of them named', async () => {
     await using controller = await CoreUnderTest.start();
     await controller.device('fw-1');

@@ -23,7 +23,7 @@ const onlyFewNames = ({ devices = [], labels, all, ous }: Targets): boolean =>
   Object.keys(labels ?? {}).length === 0 &&
   (ous?.length ?? 0) === 0;
 
-/** Undefined when one of them is no name: it may be a pattern. */
+/** Undefined when one of them is neither name nor id: it may be a pattern. */
 async function byNames(
   devices: DeviceStore,
   organizationId: string,
@@ -31,8 +31,8 @@ async function byNames(
 ): Promise<BriefDevice[] | undefined> {
   const found: BriefDevice[] = [];
   for (const name of new Set(names)) {
-    const device = await devices.byName(organizationId, name);
-    if (device === undefined) return undefined;
+    const device = (await devices.byName(organizationId, name)) ?? (await devices.get(name));
+    if (device?.organizationId !== organizationId) return undefined;
     found.push(device);
   }
   return found;

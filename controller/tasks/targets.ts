@@ -82,10 +82,11 @@ function addNamed(
   chosen: Map<string, { device: BriefDevice; named: boolean }>,
 ): string[] {
   const byName = new Map(devices.map((device) => [device.name, device]));
+  const byId = new Map(devices.map((device) => [device.id, device]));
   const unresolved: string[] = [];
   const patterns: string[] = [];
   for (const name of new Set(names)) {
-    const device = byName.get(name);
+    const device = byName.get(name) ?? byId.get(name);
     if (device) chosen.set(device.id, { device, named: true });
     else if (isPlain(name)) unresolved.push(name);
     else patterns.push(name);

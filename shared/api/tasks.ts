@@ -100,7 +100,7 @@ export const Targets = z.strictObject({
     .array(z.string().min(1).max(256))
     .max(10_000)
     .optional()
-    .describe('names, or regular expressions on the whole name'),
+    .describe('names, ids, or regular expressions on the whole name'),
   labels: Labels.optional().describe('devices that carry all of these labels'),
   all: z.boolean().optional().describe('every ENABLED device'),
   ous: z.array(z.string()).max(100).optional().describe('values of the label `ou`'),

@@ -39,6 +39,16 @@ export const describeRuns = (conform: Conform) =>
       expect(await world.store.runs.get('home', 'nobody')).toBeUndefined();
     });
 
+    conform('several are read at once, those that there are in the organization', async (world) => {
+      await world.run('one');
+      await world.run('two');
+      const { runs } = world.store;
+      const ids = (await runs.getMany('home', ['two', 'one', 'nobody'])).map(({ id }) => id);
+      expect(ids.sort()).toEqual(['one', 'two']);
+      expect(await runs.getMany('home', [])).toEqual([]);
+      expect(await runs.getMany('away', ['one'])).toEqual([]);
+    });
+
     conform('a run counts its tasks by state, and is over when the last one ended', async (world) => {
       await world.device('fw');
       await world.run('run');

@@ -251,6 +251,50 @@ export const describeSchedules = (conform: Conform) =>
       expect((await schedules.ofDeviceZones()).map(({ name }) => name)).toEqual(['local']);
     });
 
+    conform(
+      'those that run something are listed from anywhere on, also by the kind of the first thing',
+      async (world) => {
+        const { schedules } = world.store;
+        await schedules.insert(schedule('empty'));
+        await prepare(world, 'b', { kind: 'BACKUP' });
+        await prepare(world, 'a');
+        await schedules.insertTask({
+          code: 'second',
+          scheduleId: 'id of a',
+          organizationId: 'home',
+          kind: 'BACKUP',
+          request: '{}',
+          enabled: true,
+          createdBy: 'ops@example.org',
+          createdAt: 7,
+        });
+        const listed = async (what: { kind?: 'RUN' | 'BACKUP' }, window = { limit: 10, offset: 0 }) => {
+          const { items, total } = await schedules.listUsed({ organizationId: 'home', ...what }, window);
+          return { names: items.map(({ name }) => name), total };
+        };
+        expect(await listed({})).toEqual({ names: ['a', 'b'], total: 2 });
+        expect(await listed({}, { limit: 1, offset: 1 })).toEqual({ names: ['b'], total: 2 });
+        expect(await listed({ kind: 'BACKUP' })).toEqual({ names: ['b'], total: 1 });
+        expect(await schedules.listUsed({ organizationId: 'away' }, { limit: 10, offset: 0 })).toEqual({
+          items: [],
+          total: 0,
+        });
+      },
+    );
+
+    conform('the runs it made are listed, newest first, without what was skipped', async (world) => {
+      const id = await prepare(world, 'a');
+      const { schedules } = world.store;
+      await schedules.claim(firing('a', { runId: 'first' }));
+      await schedules.skip([firing('a', { fireAt: 150, reason: 'overlap' })]);
+      await schedules.noteManual(firing('a', { zone: '', fireAt: 200, runId: 'second' }));
+      expect(await schedules.firedRuns(id, { limit: 10, offset: 0 })).toEqual({
+        items: ['second', 'first'],
+        total: 2,
+      });
+      expect((await schedules.firedRuns(id, { limit: 1, offset: 1 })).items).toEqual(['first']);
+    });
+
     conform('firings are pruned by age, in steps', async (world) => {
       const id = await prepare(world, 'a');
       const { schedules } = world.store;
