@@ -10,6 +10,7 @@ import { Presence } from './devices/presence.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { Tokens } from './devices/tokens.ts';
 import { Links } from './link/links.ts';
+import { Questions } from './questions/questions.ts';
 import { Scheduler } from './schedules/scheduler.ts';
 import { Schedules } from './schedules/schedules.ts';
 import type { KindParts } from './schedules/kinds.ts';
@@ -69,6 +70,7 @@ export interface ControllerCore {
   readonly events: EventStream;
   readonly sessions: Sessions;
   readonly schedules: Schedules;
+  readonly questions: Questions;
   /** Starts all loops; settles when aborted, and touches the store no more after that. */
   run(signal: AbortSignal): Promise<void>;
   /** Takes over a socket of an admitted device. */
@@ -100,6 +102,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     events: built.events,
     sessions: built.sessions,
     schedules: built.schedules,
+    questions: built.questions,
     async run(signal) {
       const unsubscribe = [
         bus.subscribe('cancel', ({ tasks }) => built.inbox.cancels(tasks)),
@@ -118,6 +121,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
           built.sessions,
           built.scheduler,
           built.retries,
+          built.questions,
         ];
         await runTogether(
           loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
@@ -203,6 +207,14 @@ function assemble(parts: ControllerParts) {
     houseKeep,
     log: log.child({ part: 'retention' }),
   });
+  const questions = new Questions({
+    store,
+    bus,
+    clock,
+    random,
+    online,
+    log: log.child({ part: 'questions' }),
+  });
   const presence = new Presence({ devices: store.devices, online, clock, log });
   return {
     ...assembleRequests(parts),
@@ -216,6 +228,7 @@ function assemble(parts: ControllerParts) {
     links,
     online,
     presence,
+    questions,
     retention,
     retries,
   };

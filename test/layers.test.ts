@@ -29,6 +29,14 @@ const layers: Record<string, string[]> = {
     'controller/content',
     'controller/tasks',
   ],
+  'controller/questions': [
+    'shared',
+    'shared/node',
+    'controller/store',
+    'controller/bus',
+    'controller/devices',
+    'controller/tasks',
+  ],
   'controller/sync': [
     'shared',
     'shared/node',
@@ -58,6 +66,7 @@ const layers: Record<string, string[]> = {
     'controller/tasks',
     'controller/sync',
     'controller/schedules',
+    'controller/questions',
   ],
   controller: ['shared', 'shared/node', 'controller/*'],
 

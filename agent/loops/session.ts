@@ -150,6 +150,8 @@ export class Session {
       case 'task.cancel':
         runner.cancel(instruction.code);
         break;
+      case 'question.answer':
+        break;
       case 'report.ack':
         this.#ack(instruction.seq);
         break;

@@ -6,6 +6,8 @@ export interface BusMessages {
   deadlines: Record<string, never>;
   /** Schedules changed: what is due may be nearer than it was. */
   schedules: Record<string, never>;
+  /** These questions are not pending any more. */
+  questions: { moves: { id: string; deviceId: string | null }[] };
   /** There are new events in the store. */
   events: Record<string, never>;
   /** Ask these devices to stop these tasks. */

@@ -8,6 +8,7 @@ import { historyTables } from './tables/history.ts';
 import { identityTables } from './tables/identities.ts';
 import { loginTables } from './tables/logins.ts';
 import { scheduleTables } from './tables/schedules.ts';
+import { questionTables } from './tables/questions.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
 
@@ -24,6 +25,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '004_schedules': scheduleTables,
   '005_access': loginTables,
   '009_identities': identityTables,
+  '006_questions': questionTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

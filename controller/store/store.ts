@@ -14,6 +14,7 @@ import { type LoginStore, SqlLoginStore } from './logins.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
 import { type RetryStore, SqlRetryStore } from './retries.ts';
+import { type QuestionStore, SqlQuestionStore } from './questions.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
 import { type ScheduleStore, SqlScheduleStore } from './schedules.ts';
 import { type SessionStore, SqlSessionStore } from './sessions.ts';
@@ -49,6 +50,7 @@ export interface StoreTables {
   schedules: ScheduleStore;
   retries: RetryStore;
 }
+  questions: QuestionStore;
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
 export interface Store extends StoreTables {
@@ -84,6 +86,7 @@ export class SqlStore implements Store {
   readonly retries: RetryStore;
   readonly #db: Db;
 
+  readonly questions: QuestionStore;
   constructor(db: Db) {
     this.#db = db;
     const tables = tablesOf(db);
@@ -113,6 +116,7 @@ export class SqlStore implements Store {
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
+    this.questions = tables.questions;
     return atomically(this.#db, (db) => work(tablesOf(db)));
   }
 
@@ -146,3 +150,4 @@ const tablesOf = (db: Db): StoreTables => ({
   schedules: new SqlScheduleStore(db),
   retries: new SqlRetryStore(db),
 });
+  questions: new SqlQuestionStore(db),

@@ -7,6 +7,7 @@ import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { eventOfMove, eventsOfMoves, taskKey } from './moves.ts';
+import { applyQuestions } from './apply-questions.ts';
 import { letThrough } from './rollout-gate.ts';
 import { type LogReport, sortReports, type SortedReports } from './sort-reports.ts';
 import { applySyncEnds } from './sync-ends.ts';
@@ -37,6 +38,7 @@ export async function applyReports(
     for (const move of moved) changes.events.push(progressEvent(move, sorted, now));
   }
   await applyLogs(tables, deliveries, sorted);
+  await applyQuestions(tables, sorted, changes, now);
   await applyEnds(tables, sorted, changes, now);
   // Only what ends or never starts makes room; a start does not.
   for (const { deviceId } of sorted.endings.values()) changes.freedDevices.add(deviceId);

@@ -9,6 +9,7 @@ import type { Store, StoreTables } from '../store/store.ts';
 import type { TaskMove, TaskRow } from '../store/tasks.ts';
 import { Changes } from './changes.ts';
 import { eventsOfMoves } from './moves.ts';
+import { questionEvent } from './question-events.ts';
 import { cancelledByPerson } from './runs.ts';
 
 /**
@@ -56,6 +57,8 @@ export class Cancellation {
       const open = await tables.runs.taskIds(runId, ['SCHEDULED', 'PENDING', 'IN_PROGRESS']);
       await tables.retries.close(runId);
       if (open.length > 0 && run.rollout !== null) await tables.runs.stop(runId, cancelledByPerson, now);
+      const withdrawn = await tables.questions.withdrawOfRun(runId);
+      await tables.events.append(withdrawn.map((move) => questionEvent(move, now)));
       const asks = request && taskTypes[run.type].canStop;
       const made = await this.#end(tables, open, { actor, request: asks, target: runId, now });
       return {

@@ -9,6 +9,7 @@ import type { TaskRow } from '../store/tasks.ts';
 import type { Changes } from './changes.ts';
 import { judgeHello } from './fence.ts';
 import { eventsOfMoves, taskKey } from './moves.ts';
+import { sendAnswers } from './send-answers.ts';
 import { letThrough } from './rollout-gate.ts';
 import { shutdownProof } from './shutdown-proof.ts';
 import { heldVerdict, isLost } from './verdict.ts';
@@ -51,6 +52,7 @@ export async function greet(
   if (admitted.length === 0) return;
 
   const tasks = await reconcile(tables, admitted, changes, context);
+  const answers = await tables.questions.untaken(admitted.map(({ link }) => link.deviceId));
   await tables.devices.saveHellos(
     admitted.map(({ link, hello }) => ({
       deviceId: link.deviceId,
@@ -70,7 +72,13 @@ export async function greet(
       changes.events.push(deviceEvent(one.link, 'device.online', context.now, { name: one.device.name }));
     }
     changes.freedDevices.add(one.link.deviceId);
-    changes.afterCommit.push(() => welcome(one, tasks, context));
+    changes.afterCommit.push(() => {
+      welcome(one, tasks, context);
+      sendAnswers(
+        one.link,
+        answers.filter(({ deviceId }) => deviceId === one.link.deviceId),
+      );
+    });
   }
 }
 

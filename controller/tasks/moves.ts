@@ -4,6 +4,7 @@ import type { TaskState } from '../../shared/task-state.ts';
 import type { NewEvent } from '../store/events.ts';
 import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
+import { Changes } from './changes.ts';
 
 const eventOfState: Record<TaskState, EventType> = {
   SCHEDULED: 'task.created',
@@ -55,6 +56,8 @@ export async function failDeviceTasks(
   now: Instant,
 ): Promise<TaskMove[]> {
   const moves = await tables.tasks.failDevice(deviceId, now);
-  if (moves.length > 0) await tables.events.append(eventsOfMoves(moves, now, 'controller'));
+  const changes = new Changes();
+  changes.events.push(...eventsOfMoves(moves, now, 'controller'));
+  await changes.write(tables);
   return moves;
 }

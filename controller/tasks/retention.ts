@@ -64,6 +64,9 @@ export class Retention {
     while (!signal.aborted && (await store.sessions.prune(before, batch)) === batch) {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
+    while (!signal.aborted && (await store.questions.prune(before, batch)) === batch) {
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
     if (signal.aborted) return;
     await store.events.prune(settings.eventRetentionCount, clock.now() - settings.eventRetentionMs);
     await store.audit.prune(clock.now() - settings.auditRetentionMs);

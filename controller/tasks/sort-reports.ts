@@ -1,5 +1,6 @@
 import type { Report } from '../../shared/protocol/report.ts';
 import type { OnlineLink } from '../devices/online.ts';
+import type { DeviceQuestion, TakenQuestion } from '../store/questions.ts';
 import type { DeviceTask, FinishedTask } from '../store/tasks.ts';
 import { taskKey } from './moves.ts';
 
@@ -30,6 +31,9 @@ export interface SortedReports {
   cancelled: Map<string, DeviceTask>;
   /** Ends that came after another end of the same task in the same commit. */
   repeated: (DeviceTask & { outcome: Ending; report: string })[];
+  /** With the bound that the device set itself; the controller's own counts from the commit. */
+  asked: (DeviceQuestion & { deadlineMs: number })[];
+  taken: TakenQuestion[];
   /** Every end by task, as text, to be kept when it turns out to be late. */
   endings: Map<string, DeviceTask & { outcome: Ending; report: string }>;
 }
@@ -48,6 +52,8 @@ export function sortReports(deliveries: { link: OnlineLink; reports: Report[] }[
     results: new Map(),
     cancelled: new Map(),
     repeated: [],
+    asked: [],
+    taken: [],
     endings: new Map(),
   };
   const lastSeqs = new Map<OnlineLink, number>();
@@ -109,6 +115,16 @@ function sortOne(sorted: SortedReports, deviceId: string, report: Report): void 
         errorMessage: outcome === 'FAILED' ? (error?.message ?? 'The device gave no reason') : null,
         result: result === undefined ? null : JSON.stringify(result),
       });
+      return;
+    }
+    case 'task.question': {
+      const { question: id, asked, expiresAt } = report;
+      sorted.asked.push({ ...task, ...asked, id, expiresAt });
+      return;
+    }
+    case 'task.question_closed': {
+      const { question: id, reason, answer = null } = report;
+      sorted.taken.push({ id, deviceId, reason, answer, at: showable(report.at) });
       return;
     }
     case 'task.cancelled': {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ProtocolError, Welcome } from './hello.ts';
 import { ReportAck } from './report.ts';
-import { TaskCancel, TaskForget, TaskOffer, TaskStart } from './task.ts';
+import { QuestionAnswer, TaskCancel, TaskForget, TaskOffer, TaskStart } from './task.ts';
 
 /** Everything a controller may send. An unknown `type` is answered with `error` and is not fatal. */
 export const Down = z.discriminatedUnion('type', [
@@ -10,6 +10,7 @@ export const Down = z.discriminatedUnion('type', [
   TaskStart,
   TaskForget,
   TaskCancel,
+  QuestionAnswer,
   ReportAck,
   ProtocolError,
 ]);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TaskCode } from '../ids.ts';
+import { AskedQuestion, TakenReason } from '../question.ts';
 
 const instant = z.number().int();
 /** One row of the agent's outbox: `seq` increases by one per row, for the life of the local database. */
@@ -59,6 +60,30 @@ export type TaskResult = z.output<typeof TaskResult>;
 export const TaskCancelled = z.object({ type: z.literal('task.cancelled'), ...row, attempt: z.int().min(1) });
 export type TaskCancelled = z.output<typeof TaskCancelled>;
 
+/**
+ * The task asks a person. Answered by `question.answer`, unless the device's own deadline ends it before: then, or when it took the
+ * answer, `task.question_closed` follows. Since version 2.
+ */
+export const TaskQuestion = z.object({
+  type: z.literal('task.question'),
+  ...row,
+  question: z.uuid(),
+  asked: AskedQuestion,
+  /** By the controller's clock, as far as the device knows it. */
+  expiresAt: instant,
+});
+export type TaskQuestion = z.output<typeof TaskQuestion>;
+
+/** What the device went on with, and why; without `answer` there is none to go on with. Since version 2. */
+export const TaskQuestionClosed = z.object({
+  type: z.literal('task.question_closed'),
+  ...row,
+  question: z.uuid(),
+  reason: TakenReason,
+  answer: z.string().max(256).optional(),
+});
+export type TaskQuestionClosed = z.output<typeof TaskQuestionClosed>;
+
 export const Report = z.discriminatedUnion('type', [
   TaskAccepted,
   TaskProgress,
@@ -66,6 +91,8 @@ export const Report = z.discriminatedUnion('type', [
   TaskGap,
   TaskResult,
   TaskCancelled,
+  TaskQuestion,
+  TaskQuestionClosed,
 ]);
 export type Report = z.output<typeof Report>;
 

@@ -64,6 +64,18 @@ export type TaskStart = z.output<typeof TaskStart>;
 export const TaskForget = z.object({ type: z.literal('task.forget'), codes: z.array(TaskCode).max(4096) });
 export type TaskForget = z.output<typeof TaskForget>;
 
+/**
+ * Down: what a person answered, or null when nobody did in time. Sent until the report `task.question_closed` says what the device
+ * took; one that it took before, or does not know, is ignored. Since version 2.
+ */
+export const QuestionAnswer = z.object({
+  type: z.literal('question.answer'),
+  code: TaskCode,
+  question: z.uuid(),
+  answer: z.string().max(256).nullable(),
+});
+export type QuestionAnswer = z.output<typeof QuestionAnswer>;
+
 /** Down, asks to stop a running task; answered by the report `task.cancelled` or the natural result. */
 export const TaskCancel = z.object({ type: z.literal('task.cancel'), code: TaskCode });
 export type TaskCancel = z.output<typeof TaskCancel>;

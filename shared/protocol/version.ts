@@ -2,8 +2,11 @@
  * Version of the link protocol. A change of the wire raises it and adds a line here; the fingerprint test insists.
  *
  * 1: first version.
+ * 2: tasks ask people: `task.question`, `task.question_closed`, `question.answer`.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
+/** An older peer is not told of questions: it would close the link. */
+export const questionsSince = 2;
 
 /** The range this side can speak. */
 export const protocolRange = { min: 1, max: protocolVersion } as const;
