@@ -11,6 +11,7 @@ import { scheduleTables } from './tables/schedules.ts';
 import { questionTables } from './tables/questions.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
+import { webhookTables } from './tables/webhooks.ts';
 
 /** Every change of the schema, in order. One that was ever released is never altered. */
 const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = {
@@ -24,6 +25,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '003_sessions': sessionTables,
   '004_schedules': scheduleTables,
   '005_access': loginTables,
+  '008_webhooks': webhookTables,
   '009_identities': identityTables,
   '006_questions': questionTables,
 };

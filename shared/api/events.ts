@@ -30,6 +30,7 @@ export const eventTypes = [
   'device.offline',
   'device.quarantined',
   'device.drift',
+  'webhook.disabled',
 ] as const;
 export const EventType = z.enum(eventTypes);
 export type EventType = z.output<typeof EventType>;
