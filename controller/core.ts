@@ -2,6 +2,9 @@ import type { Clock, Random } from '../shared/clock.ts';
 import type { FrameSocket } from '../shared/frame-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import { type Access, createAccess } from './access/access.ts';
+import { AgentTasks } from './assistant/agent-tasks.ts';
+import type { ChatModel } from './assistant/chat-model.ts';
+import type { OidcSettings } from './access/oidc/oidc-config.ts';
 import type { Bus } from './bus/bus.ts';
 import { Admission, type AdmittedDevice } from './devices/admission.ts';
 import type { ControllerIdentity } from './devices/identity.ts';
@@ -44,6 +47,10 @@ export interface ControllerParts {
   houseKeep?: (signal: AbortSignal) => Promise<void>;
   /** Renders and submits a SYNC for a schedule. */
   sync?: KindParts['sync'];
+  /** The identity provider by which people may log in. */
+  oidc?: OidcSettings | undefined;
+  /** Answers the prompts of agent tasks; without it there are none. */
+  model?: ChatModel;
 }
 
 /** Counts since start, and what is true now, for metrics. */
@@ -70,6 +77,7 @@ export interface ControllerCore {
   readonly events: EventStream;
   readonly sessions: Sessions;
   readonly schedules: Schedules;
+  readonly agentTasks: AgentTasks;
   readonly questions: Questions;
   /** Starts all loops; settles when aborted, and touches the store no more after that. */
   run(signal: AbortSignal): Promise<void>;
@@ -102,6 +110,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     events: built.events,
     sessions: built.sessions,
     schedules: built.schedules,
+    agentTasks: built.agentTasks,
     questions: built.questions,
     async run(signal) {
       const unsubscribe = [
@@ -272,15 +281,17 @@ function assembleRequests(parts: ControllerParts) {
     submit: (submission: Submission) => submissions.submit(submission),
     ...(parts.sync && { sync: parts.sync }),
   };
+  const agentTasks = new AgentTasks({ bus, clock, hasModel: parts.model !== undefined });
   const schedules = new Schedules(scheduling);
   const scheduler = new Scheduler(scheduling);
-  return { cancellation, scheduler, schedules, sessions, submissions };
+  return { agentTasks, cancellation, scheduler, schedules, sessions, submissions };
 }
 
 /** Runs loops until the signal is aborted or one of them fails, which ends the others; waits for all of them. */
 async function runTogether(
   loops: ((signal: AbortSignal) => Promise<void>)[],
   signal: AbortSignal,
+    agentTasks,
 ): Promise<void> {
   const failed = new AbortController();
   const inner = AbortSignal.any([signal, failed.signal]);

@@ -12,6 +12,7 @@ export const errorTable = {
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   conflict: { status: 409, retryable: false },
+  assistant_not_configured: { status: 409, retryable: false },
   not_cancellable: { status: 409, retryable: false },
   name_taken: { status: 409, retryable: false },
   payload_too_large: { status: 413, retryable: false },

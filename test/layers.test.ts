@@ -46,6 +46,17 @@ const layers: Record<string, string[]> = {
     'controller/content',
     'controller/tasks',
   ],
+  'controller/assistant': [
+    'shared',
+    'shared/node',
+    'controller/store',
+    'controller/bus',
+    'controller/devices',
+    'controller/content',
+    'controller/tasks',
+    'controller/questions',
+    'controller/schedules',
+  ],
   'controller/link': ['shared', 'shared/node', 'controller/bus', 'controller/devices', 'controller/tasks'],
   'controller/tunnel': [
     'shared',
@@ -66,6 +77,7 @@ const layers: Record<string, string[]> = {
     'controller/tasks',
     'controller/sync',
     'controller/schedules',
+    'controller/assistant',
     'controller/questions',
   ],
   controller: ['shared', 'shared/node', 'controller/*'],
@@ -90,6 +102,7 @@ const layers: Record<string, string[]> = {
 const homes: Record<string, string[]> = {
   '@node-rs/argon2': ['controller/access'],
   croner: ['controller/schedules'],
+  openai: ['controller/assistant'],
   'better-sqlite3': ['controller/store', 'agent/store', 'shared/node'],
   kysely: ['controller/store'],
   pg: ['controller/store'],

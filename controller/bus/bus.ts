@@ -8,6 +8,8 @@ export interface BusMessages {
   schedules: Record<string, never>;
   /** These questions are not pending any more. */
   questions: { moves: { id: string; deviceId: string | null }[] };
+  /** There is a prompt to work on, or one that is no longer to be worked on. */
+  assistant: Record<string, never>;
   /** There are new events in the store. */
   events: Record<string, never>;
   /** Ask these devices to stop these tasks. */

@@ -8,6 +8,7 @@ export function createInProcessBus(): Bus {
     devices: new Set(),
     deadlines: new Set(),
     schedules: new Set(),
+    assistant: new Set(),
     questions: new Set(),
     events: new Set(),
     cancel: new Set(),

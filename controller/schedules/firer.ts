@@ -113,6 +113,12 @@ export class Firer {
   ): Promise<ReadRequest['targets'] | undefined> {
     if (schedule.timezone !== deviceZone) return request.targets;
     const { devices, schedules } = this.#parts.store;
+    if (request.type === 'AGENT_TASK') {
+      throw new AppError(
+        'bad_request',
+        'an agent task is in no device’s zone: expected an IANA name as the zone of its schedule',
+      );
+    }
     const found = await candidates(devices, schedule.organizationId, request.targets);
     const able = resolveTargets(request.targets, found, request.type).devices;
     const zones = await schedules.deviceZones(schedule.organizationId);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { AgentTaskRequest } from '../../shared/api/assistant.ts';
 import { BackupRequest } from '../../shared/api/backups.ts';
 import { PullRequest } from '../../shared/api/configs.ts';
 import { SyncRequest } from '../../shared/api/sync.ts';
@@ -6,7 +7,7 @@ import { RunRequest, type Targets } from '../../shared/api/tasks.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
-import type { TaskType } from '../../shared/task-types/task-type.ts';
+import type { RunType } from '../../shared/run-type.ts';
 import { backupConfigOf } from '../content/backup-configs.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
@@ -28,6 +29,12 @@ export interface KindParts {
     order: { actor: Actor; organization: OrganizationRow; request: SyncRequest },
     submit: Submit,
   ) => Promise<unknown>;
+  /** Makes the run of an agent task; without it none can be scheduled. */
+  agentTasks?: {
+    /** Throws when no model is configured. */
+    requireModel(): void;
+    submit(order: Order<AgentTaskRequest>, submit: Submit): Promise<unknown>;
+  };
 }
 
 export interface Order<Request> {
@@ -36,16 +43,19 @@ export interface Order<Request> {
   request: Request;
 }
 
+/** What is not done on devices has no targets. */
+type AnyRequest = Record<string, unknown> & { targets?: Targets };
+
 /** How one kind of scheduled task is checked and run: through what its own route uses. */
-interface Kind<Schema extends z.ZodType<{ targets: Targets }>> {
+interface Kind<Schema extends z.ZodType<AnyRequest>> {
   schema: Schema;
   /** Throws for what the route would refuse whatever the devices are. */
   check(parts: KindParts, request: z.output<Schema>): void;
-  type(request: z.output<Schema>): TaskType;
+  type(request: z.output<Schema>): RunType;
   submit(parts: KindParts, order: Order<z.output<Schema>>, submit: Submit): Promise<unknown>;
 }
 
-const kind = <Schema extends z.ZodType<{ targets: Targets }>>(one: Kind<Schema>): Kind<Schema> => one;
+const kind = <Schema extends z.ZodType<AnyRequest>>(one: Kind<Schema>): Kind<Schema> => one;
 
 const run = kind({
   schema: RunRequest.omit({ scheduled_at: true, schedule: true, dry_run: true }),
@@ -103,11 +113,29 @@ const sync = kind({
   },
 });
 
-const kinds = { RUN: run, SYNC: sync, PULL: pull, BACKUP: backup } satisfies Record<ScheduledKind, unknown>;
+const agentTask = kind({
+  schema: AgentTaskRequest,
+  check: ({ agentTasks }) => {
+    if (agentTasks === undefined) throw noAgentTasks();
+  },
+  type: () => 'AGENT_TASK',
+  submit: async ({ agentTasks }, order, submit) => {
+    if (agentTasks === undefined) throw noAgentTasks();
+    return agentTasks.submit(order, submit);
+  },
+});
+
+const noAgentTasks = () => new AppError('task_type_not_supported', 'AGENT_TASK cannot be scheduled here');
+
+const kinds = { RUN: run, SYNC: sync, PULL: pull, BACKUP: backup, AGENT_TASK: agentTask } satisfies Record<
+  ScheduledKind,
+  unknown
+>;
 
 /** A request of some kind that was checked; what it was parsed as stays between the two. */
 export interface ReadRequest {
-  type: TaskType;
+  type: RunType;
+  /** None for what is not done on devices. */
   targets: Targets;
   /** With defaults filled in. */
   body: Record<string, unknown>;
@@ -129,10 +157,12 @@ export function readRequest(parts: KindParts, name: ScheduledKind, value: unknow
       return readAs(parts, kinds.PULL, value);
     case 'BACKUP':
       return readAs(parts, kinds.BACKUP, value);
+    case 'AGENT_TASK':
+      return readAs(parts, kinds.AGENT_TASK, value);
   }
 }
 
-function readAs<Schema extends z.ZodType<{ targets: Targets }>>(
+function readAs<Schema extends z.ZodType<AnyRequest>>(
   parts: KindParts,
   of: Kind<Schema>,
   value: unknown,
@@ -141,7 +171,7 @@ function readAs<Schema extends z.ZodType<{ targets: Targets }>>(
   of.check(parts, request);
   return {
     type: of.type(request),
-    targets: request.targets,
+    targets: request.targets ?? {},
     body: request,
     submit: (given, { targets, ...order }, submit) =>
       of.submit(given, { ...order, request: { ...request, targets } }, submit),

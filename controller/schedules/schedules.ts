@@ -247,6 +247,7 @@ export class Schedules {
   ): NewScheduledTask {
     const { clock, random } = this.#parts;
     const { scheduleId, kind, enabled } = what;
+    if (kind === 'AGENT_TASK') this.#parts.agentTasks?.requireModel();
     const request = JSON.stringify(readRequest(this.#parts, kind, what.request).body);
     const code = drawTaskCode(random);
     return { code, scheduleId, organizationId, kind, request, enabled, createdBy, createdAt: clock.now() };

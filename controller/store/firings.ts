@@ -95,7 +95,8 @@ const hasOpenRun = (db: Db, runId: RawBuilder<unknown>): RawBuilder<unknown> => 
     select 1 from tasks ${db.dialect.indexed('tasks_run')}
     where run_id = ${runId} and superseded = 0 and status in ('SCHEDULED', 'PENDING', 'IN_PROGRESS')
   )
-  or exists (select 1 from runs ${db.dialect.indexed('runs_id')} where id = ${runId} and retry_open = 1)`;
+  or exists (select 1 from runs ${db.dialect.indexed('runs_id')} where id = ${runId} and retry_open = 1)
+  or exists (select 1 from assistant_runs where run_id = ${runId} and status in ('running', 'waiting'))`;
 
 export async function listFirings(
   db: Db,
@@ -119,7 +120,6 @@ export async function listFirings(
   return { items, total: count?.total ?? 0 };
 }
 
-export const prune = (db: Db, before: Instant, limit: number): Promise<number> =>
 export async function firedRuns(
   db: Db,
   scheduleId: string,
@@ -131,11 +131,14 @@ export async function firedRuns(
   const [count] = await all(db, sql<{ total: number }>`select count(*) as total ${fired}`);
   const rows = await all(
     db,
-    sql<{ runId: string }>`select run_id as "runId" ${fired} order by seq desc limit ${limit} offset ${offset}`,
+    sql<{
+      runId: string;
+    }>`select run_id as "runId" ${fired} order by seq desc limit ${limit} offset ${offset}`,
   );
   return { items: rows.map(({ runId }) => runId), total: count?.total ?? 0 };
 }
 
+export const prune = (db: Db, before: Instant, limit: number): Promise<number> =>
   changed(
     db,
     sql`

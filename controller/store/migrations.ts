@@ -1,17 +1,17 @@
 import { type Kysely, type Migration, Migrator, type RawBuilder, sql } from 'kysely';
 import type { Db, Dialect } from './dialect.ts';
 import { accessTables } from './tables/access.ts';
+import { assistantTables } from './tables/assistant.ts';
 import { configurationTables } from './tables/configuration.ts';
 import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
 import { identityTables } from './tables/identities.ts';
 import { loginTables } from './tables/logins.ts';
-import { scheduleTables } from './tables/schedules.ts';
 import { questionTables } from './tables/questions.ts';
+import { scheduleTables } from './tables/schedules.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
-import { webhookTables } from './tables/webhooks.ts';
 
 /** Every change of the schema, in order. One that was ever released is never altered. */
 const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = {
@@ -25,9 +25,9 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '003_sessions': sessionTables,
   '004_schedules': scheduleTables,
   '005_access': loginTables,
-  '008_webhooks': webhookTables,
-  '009_identities': identityTables,
   '006_questions': questionTables,
+  '007_assistant': assistantTables,
+  '009_identities': identityTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

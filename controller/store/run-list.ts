@@ -12,11 +12,28 @@ export function runConditions(db: Db, filter: RunFilter): { index: string; where
   if (filter.trigger !== undefined) list.push(sql`r.trigger = ${filter.trigger}`);
   if (filter.createdAfter !== undefined) list.push(sql`r.created_at >= ${filter.createdAfter}`);
   if (filter.createdBefore !== undefined) list.push(sql`r.created_at < ${filter.createdBefore}`);
-  if (filter.status !== undefined) list.push(hasStatus(db, filter.status));
+  if (filter.status !== undefined) {
+    list.push(
+      sql`case when r.type = 'AGENT_TASK' then ${agentHasStatus(filter.status)} else ${hasStatus(db, filter.status)} end`,
+    );
+  }
   return {
     index: filter.schedule === undefined ? 'runs_history' : 'runs_schedule',
     where: sql.join(list, sql` and `),
   };
+}
+
+/** The same of runs without tasks. */
+function agentHasStatus(status: RunStatus): RawBuilder<unknown> {
+  const words = {
+    IN_PROGRESS: ['running', 'waiting'],
+    COMPLETED: ['completed'],
+    FAILED: ['failed'],
+    CANCELLED: ['cancelled'],
+    STOPPED: [],
+  }[status];
+  if (words.length === 0) return sql`0 = 1`;
+  return sql`exists (select 1 from assistant_runs where run_id = r.id and status in (${sql.join(words)}))`;
 }
 
 /** What `runStatus` of the tasks' part derives from the counts, as a condition. */

@@ -2,8 +2,9 @@ import { type RawBuilder, sql } from 'kysely';
 import type { RunStatus } from '../../shared/api/runs.ts';
 import type { Rollout } from '../../shared/api/tasks.ts';
 import type { Instant } from '../../shared/clock.ts';
+import type { AgentTaskStatus } from '../../shared/api/assistant.ts';
+import type { RunType } from '../../shared/run-type.ts';
 import { type TaskState, isFinal, taskStateNames } from '../../shared/task-state.ts';
-import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
 import { type Db, all, changed } from './dialect.ts';
 import { runConditions } from './run-list.ts';
@@ -13,7 +14,7 @@ export type RunTrigger = 'manual' | 'at' | 'schedule' | 'retry' | 'api';
 export interface NewRun {
   id: string;
   organizationId: string;
-  type: TaskType;
+  type: RunType;
   trigger: RunTrigger;
   /** JSON text. */
   parameters: string;
@@ -49,13 +50,15 @@ export interface RunRow extends NewRun {
   stoppedAt: Instant | null;
   stoppedReason: string | null;
   counts: Record<TaskState, number>;
+  /** Of an agent task, which has no tasks of its own: how it is. */
+  agentStatus: AgentTaskStatus | null;
   /** When its last task ended; null while one is open. Of a run without tasks, when it was created. */
   completedAt: Instant | null;
 }
 
 export interface RunFilter {
   organizationId: string;
-  type?: TaskType;
+  type?: RunType;
   status?: RunStatus;
   trigger?: RunTrigger;
   /** By name. */
@@ -76,11 +79,11 @@ export interface OpenRollout {
 export interface RunStore {
   insert(run: NewRun): Promise<void>;
   get(organizationId: string | undefined, id: string): Promise<RunRow | undefined>;
+  /** Those that there are, in no order. */
+  getMany(organizationId: string, ids: string[]): Promise<RunRow[]>;
   /** Newest first. `createdAfter` is inclusive, `createdBefore` exclusive. */
   list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>>;
   /** Ids of the run's tasks in these states. */
-  /** Those that there are, in no order. */
-  getMany(organizationId: string, ids: string[]): Promise<RunRow[]>;
   taskIds(runId: string, states: TaskState[]): Promise<string[]>;
   /** Names and reasons of the run's tasks that never ran: CANCELLED with a reason, EXPIRED. */
   notRun(runId: string, limit: number): Promise<{ deviceName: string; reason: string }[]>;
@@ -133,15 +136,15 @@ export class SqlRunStore implements RunStore {
     return row;
   }
 
-  async list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>> {
-    const wanted = typeof filter === 'string' ? { organizationId: filter } : filter;
-    const { index, where } = runConditions(this.#db, wanted);
   async getMany(organizationId: string, ids: string[]): Promise<RunRow[]> {
     if (ids.length === 0) return [];
     const mine = sql`r.organization_id = ${organizationId}`;
     return this.#read('runs_id', sql`r.id in ${this.#db.dialect.list(ids)} and ${mine}`);
   }
 
+  async list(filter: string | RunFilter, paging: Paging): Promise<PageOf<RunRow>> {
+    const wanted = typeof filter === 'string' ? { organizationId: filter } : filter;
+    const { index, where } = runConditions(this.#db, wanted);
     const [count] = await all(
       this.#db,
       sql<{ total: number }>`
@@ -227,7 +230,10 @@ export class SqlRunStore implements RunStore {
       this.#db,
       sql`
         delete from runs
-        where created_at < ${before} and not exists (select 1 from tasks where tasks.run_id = runs.id)`,
+        where created_at < ${before} and not exists (select 1 from tasks where tasks.run_id = runs.id)
+          and not exists (
+            select 1 from assistant_runs where run_id = runs.id and status in ('running', 'waiting')
+          )`,
     );
   }
 
@@ -240,29 +246,33 @@ export class SqlRunStore implements RunStore {
           r.stopped_at as "stoppedAt", r.stopped_reason as "stoppedReason", r.schedule_id as "scheduleId",
           r.schedule as "scheduleName", r.scheduled_task as "scheduledTask", r.retry_of as "retryOf",
           r.max_retries as "maxRetries", r.retry_delay_ms as "retryDelayMs", r.retry_open as "retryOpen",
-          organizations.name as "organizationName"
+          organizations.name as "organizationName", a.status as "agentStatus", a.completed_at as "agentCompletedAt"
         from runs as r ${this.#db.dialect.indexed(index)}
         cross join organizations on organizations.id = r.organization_id
+        left join assistant_runs as a on r.type = 'AGENT_TASK' and a.run_id = r.id
         where ${which}`,
     );
     const progress = await this.#progress(rows.map(({ id }) => id));
-    return rows.map(({ scheduleId, scheduleName, scheduledTask, maxRetries, retryDelayMs, ...row }) => {
-      const { counts, lastEnd } = progress.get(row.id) ?? { counts: noCounts(), lastEnd: null };
-      const retryOpen = row.retryOpen === 1;
-      const isLive = taskStateNames.some((state) => !isFinal(state) && counts[state] > 0);
-      const isOpen = isLive || (retryOpen && counts.FAILED > 0);
-      const schedule = { id: scheduleId ?? '', name: scheduleName ?? '', task: scheduledTask ?? '' };
-      return {
-        ...row,
-        schedule: scheduleId === null ? null : schedule,
-        retries: maxRetries === 0 ? null : { max: maxRetries, delayMs: retryDelayMs },
-        retryOpen,
-        rollout: row.rollout === null ? null : JSON.parse(row.rollout),
-        skipped: JSON.parse(row.skipped),
-        counts,
-        completedAt: isOpen ? null : (lastEnd ?? row.createdAt),
-      };
-    });
+    return rows.map(
+      ({ scheduleId, scheduleName, scheduledTask, maxRetries, retryDelayMs, agentCompletedAt, ...row }) => {
+        const { counts, lastEnd } = progress.get(row.id) ?? { counts: noCounts(), lastEnd: null };
+        const retryOpen = row.retryOpen === 1;
+        const isLive = taskStateNames.some((state) => !isFinal(state) && counts[state] > 0);
+        const isOpen = isLive || (retryOpen && counts.FAILED > 0);
+        const schedule = { id: scheduleId ?? '', name: scheduleName ?? '', task: scheduledTask ?? '' };
+        return {
+          ...row,
+          schedule: scheduleId === null ? null : schedule,
+          retries: maxRetries === 0 ? null : { max: maxRetries, delayMs: retryDelayMs },
+          retryOpen,
+          rollout: row.rollout === null ? null : JSON.parse(row.rollout),
+          skipped: JSON.parse(row.skipped),
+          counts,
+          completedAt:
+            row.agentStatus !== null ? agentCompletedAt : isOpen ? null : (lastEnd ?? row.createdAt),
+        };
+      },
+    );
   }
 
   async #progress(runIds: string[]): Promise<Map<string, Progress>> {
@@ -298,6 +308,7 @@ type StoredRun = Omit<
   maxRetries: number;
   retryDelayMs: number;
   retryOpen: number;
+  agentCompletedAt: Instant | null;
   rollout: string | null;
   skipped: string;
 };

@@ -1,6 +1,7 @@
 import { type AccessStore, SqlAccessStore } from './access.ts';
 import { type AccountStore, SqlAccountStore } from './accounts.ts';
 import { type ArchiveStore, SqlArchiveStore } from './archives.ts';
+import { type AssistantStore, SqlAssistantStore } from './assistant.ts';
 import { type AuditStore, SqlAuditStore } from './audit.ts';
 import { type BackupConfigStore, SqlBackupConfigStore } from './backup-configs.ts';
 import { type BlobIndex, SqlBlobIndex } from './blobs.ts';
@@ -13,8 +14,8 @@ import { type IdentityStore, SqlIdentityStore } from './identities.ts';
 import { type LoginStore, SqlLoginStore } from './logins.ts';
 import { type LogStore, SqlLogStore } from './logs.ts';
 import { type ManifestStore, SqlManifestStore } from './manifests.ts';
-import { type RetryStore, SqlRetryStore } from './retries.ts';
 import { type QuestionStore, SqlQuestionStore } from './questions.ts';
+import { type RetryStore, SqlRetryStore } from './retries.ts';
 import { type RunStore, SqlRunStore } from './runs.ts';
 import { type ScheduleStore, SqlScheduleStore } from './schedules.ts';
 import { type SessionStore, SqlSessionStore } from './sessions.ts';
@@ -23,8 +24,6 @@ import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
 import { SqlTextStore, type TextStore } from './texts.ts';
 import { SqlVariableStore, type VariableStore } from './variables.ts';
-import { SqlWebhookDeliveryStore, type WebhookDeliveryStore } from './webhook-deliveries.ts';
-import { SqlWebhookStore, type WebhookStore } from './webhooks.ts';
 
 /** What the controller remembers, table by table. Every method is one statement or a few, all set-based; times are epoch milliseconds. */
 export interface StoreTables {
@@ -48,13 +47,12 @@ export interface StoreTables {
   variables: VariableStore;
   manifests: ManifestStore;
   deviceConfigs: DeviceConfigStore;
-  webhooks: WebhookStore;
-  webhookDeliveries: WebhookDeliveryStore;
   sessions: SessionStore;
   schedules: ScheduleStore;
   retries: RetryStore;
-}
+  assistant: AssistantStore;
   questions: QuestionStore;
+}
 
 /** The one async interface over SQLite and PostgreSQL. Its promises are written down as `test/store-conformance.ts`. */
 export interface Store extends StoreTables {
@@ -85,14 +83,13 @@ export class SqlStore implements Store {
   readonly variables: VariableStore;
   readonly manifests: ManifestStore;
   readonly deviceConfigs: DeviceConfigStore;
-  readonly webhooks: WebhookStore;
-  readonly webhookDeliveries: WebhookDeliveryStore;
   readonly sessions: SessionStore;
   readonly schedules: ScheduleStore;
   readonly retries: RetryStore;
+  readonly assistant: AssistantStore;
+  readonly questions: QuestionStore;
   readonly #db: Db;
 
-  readonly questions: QuestionStore;
   constructor(db: Db) {
     this.#db = db;
     const tables = tablesOf(db);
@@ -116,15 +113,14 @@ export class SqlStore implements Store {
     this.variables = tables.variables;
     this.manifests = tables.manifests;
     this.deviceConfigs = tables.deviceConfigs;
-    this.webhooks = tables.webhooks;
-    this.webhookDeliveries = tables.webhookDeliveries;
     this.sessions = tables.sessions;
     this.schedules = tables.schedules;
     this.retries = tables.retries;
+    this.assistant = tables.assistant;
+    this.questions = tables.questions;
   }
 
   transaction<T>(work: (tables: StoreTables) => Promise<T>): Promise<T> {
-    this.questions = tables.questions;
     return atomically(this.#db, (db) => work(tablesOf(db)));
   }
 
@@ -154,10 +150,9 @@ const tablesOf = (db: Db): StoreTables => ({
   variables: new SqlVariableStore(db),
   manifests: new SqlManifestStore(db),
   deviceConfigs: new SqlDeviceConfigStore(db),
-  webhooks: new SqlWebhookStore(db),
-  webhookDeliveries: new SqlWebhookDeliveryStore(db),
   sessions: new SqlSessionStore(db),
   schedules: new SqlScheduleStore(db),
   retries: new SqlRetryStore(db),
-});
+  assistant: new SqlAssistantStore(db),
   questions: new SqlQuestionStore(db),
+});

@@ -54,11 +54,12 @@ export class Cancellation {
     const { moves, answer } = await this.#store.transaction(async (tables) => {
       const run = await tables.runs.get(actor.organizationId, runId);
       if (run === undefined) throw new AppError('not_found', `There is no run ${runId}`);
+      if (run.type === 'AGENT_TASK') return this.#cancelAgentTask(tables, run, { actor, now });
       const open = await tables.runs.taskIds(runId, ['SCHEDULED', 'PENDING', 'IN_PROGRESS']);
       await tables.retries.close(runId);
-      if (open.length > 0 && run.rollout !== null) await tables.runs.stop(runId, cancelledByPerson, now);
       const withdrawn = await tables.questions.withdrawOfRun(runId);
       await tables.events.append(withdrawn.map((move) => questionEvent(move, now)));
+      if (open.length > 0 && run.rollout !== null) await tables.runs.stop(runId, cancelledByPerson, now);
       const asks = request && taskTypes[run.type].canStop;
       const made = await this.#end(tables, open, { actor, request: asks, target: runId, now });
       return {
@@ -73,6 +74,32 @@ export class Cancellation {
     });
     this.#tell(moves);
     return answer;
+  }
+
+  /** Ends the work on a prompt; what it had made run goes on, as runs of their own. */
+  async #cancelAgentTask(
+    tables: StoreTables,
+    { id: run }: { id: string },
+    { actor, now }: { actor: Actor; now: number },
+  ): Promise<{ moves: Moves; answer: CancelRunAnswer }> {
+    const ended = await tables.assistant.end(run, { status: 'cancelled' }, now);
+    if (ended) {
+      const { organizationId, name, ipAddress, requestId } = actor;
+      const detail = { type: 'AGENT_TASK' };
+      await tables.audit.append([
+        {
+          at: now,
+          organizationId,
+          actor: name,
+          action: 'run.cancel',
+          target: run,
+          detail,
+          ipAddress,
+          requestId,
+        },
+      ]);
+    }
+    return { moves: none, answer: { run, cancelled: ended ? 1 : 0, requested: 0, still_running: 0 } };
   }
 
   async #find(tables: StoreTables, actor: Actor, codeOrId: string): Promise<TaskRow> {

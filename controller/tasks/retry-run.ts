@@ -7,6 +7,7 @@ import type { OrganizationRow } from '../store/access.ts';
 import type { RunRow } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
 import type { TaskRow } from '../store/tasks.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { Submission, Submitted } from './submit.ts';
 import { readParameters } from './task-parameters.ts';
 
@@ -16,6 +17,8 @@ export interface RetryRunParts {
 }
 
 const pageSize = 500;
+
+type RunOfTasks = RunRow & { type: TaskType };
 
 /** What a device is to be sent once more. */
 interface Retried {
@@ -36,10 +39,17 @@ export async function retryRun(
 ): Promise<RunAnswer> {
   const run = await store.runs.get(who.organization.id, what.run);
   if (run === undefined) throw new AppError('not_found', `Run ${what.run} does not exist`);
+  const { type } = run;
+  if (type === 'AGENT_TASK') {
+    throw new AppError(
+      'conflict',
+      `Run ${run.id} is an agent task, which has no devices to try again: ask its prompt anew`,
+    );
+  }
   const states = what.only.filter((state) => state !== 'SKIPPED');
   const tasks = await tasksOf(store, run, new Set(states));
   const skipped = what.only.includes('SKIPPED') ? run.skipped.map(({ deviceName }) => deviceName) : [];
-  const { retried, left } = await chosen(store, run, { tasks, skipped });
+  const { retried, left } = await chosen(store, { ...run, type }, { tasks, skipped });
   if (retried.length === 0) {
     throw new AppError(
       'conflict',
@@ -54,7 +64,7 @@ export async function retryRun(
     ...who,
     trigger: 'retry',
     request: {
-      type: run.type,
+      type,
       targets: { devices: retried.map(({ name }) => name) },
       payload: JSON.parse(run.parameters) as Record<string, unknown>,
       force: first?.force ?? false,
@@ -98,7 +108,7 @@ async function tasksOf(store: Store, run: RunRow, states: ReadonlySet<TaskState>
 
 async function chosen(
   store: Store,
-  run: RunRow,
+  run: RunOfTasks,
   { tasks, skipped }: { tasks: TaskRow[]; skipped: string[] },
 ): Promise<{ retried: Retried[]; left: { device_name: string; reason: string }[] }> {
   const devices = new Map(
@@ -122,7 +132,7 @@ async function chosen(
 }
 
 function obstacleOf(
-  { type }: RunRow,
+  { type }: RunOfTasks,
   device: { status: string; taskTypes: string[] } | undefined,
   parameters: string | undefined,
 ): string | undefined {
@@ -136,7 +146,7 @@ function obstacleOf(
 }
 
 /** Undefined for what is different on each device. */
-function commonParameters({ type, parameters }: RunRow): string | undefined {
+function commonParameters({ type, parameters }: RunOfTasks): string | undefined {
   try {
     return readParameters(type, parameters);
   } catch (error) {

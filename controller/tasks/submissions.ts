@@ -38,9 +38,10 @@ export class Submissions {
   /** Throws 400 and 422 errors that name the field or the targets. */
   async submit(submission: Submission): Promise<Submitted> {
     const { request, perDevice } = submission;
-    const parameters = perDevice
-      ? JSON.stringify(request.payload ?? {})
-      : readParameters(request.type, request.payload);
+    const parameters =
+      perDevice || request.type === 'AGENT_TASK'
+        ? JSON.stringify(request.payload ?? {})
+        : readParameters(request.type, request.payload);
     if (request.schedule !== undefined && request.scheduled_at !== undefined) {
       throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
     }

@@ -2,7 +2,8 @@ import type { RunAnswer, RunRequest } from '../../shared/api/tasks.ts';
 import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { drawTaskCode } from '../../shared/ids.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import type { RunType } from '../../shared/run-type.ts';
+import { type TaskType, taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
@@ -14,10 +15,13 @@ import type { NewTask } from '../store/tasks.ts';
 import { candidates } from './target-candidates.ts';
 import { type ResolvedTargets, resolveTargets } from './targets.ts';
 
+/** What is to be run. An agent task is a run without tasks of its own: what belongs to it is written alongside. */
+export type SubmittedRequest = Omit<RunRequest, 'type'> & { type: RunType };
+
 export interface Submission {
   actor: Actor;
   organization: OrganizationRow;
-  request: RunRequest;
+  request: SubmittedRequest;
   trigger: NewRun['trigger'];
   /** The answer is kept under the key in the transaction that creates the tasks. */
   idempotency?: {
@@ -73,18 +77,14 @@ export async function create(
   submission: Submission,
   parameters: string,
 ): Promise<Outcome> {
-  const { organization, request, idempotency } = submission;
+  const { request, idempotency } = submission;
   const now = parts.clock.now();
   let plan: RunPlan;
   try {
     const earlier = idempotency ? await answeredBefore(tables, idempotency) : undefined;
     if (earlier) return answered({ answer: earlier, replayed: true });
     const scheduledAt = scheduledFor(request.scheduled_at, now);
-    const devices = await candidates(tables.devices, organization.id, request.targets);
-    const resolved = withParameters(
-      resolveTargets(request.targets, devices, request.type),
-      submission.perDevice,
-    );
+    const resolved = await resolve(tables, submission);
     plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
   } catch (error) {
     if (error instanceof AppError) return { kind: 'refused', error };
@@ -102,6 +102,15 @@ export async function create(
   }
   const deviceIds = plan.tasks.map(({ deviceId }) => deviceId);
   return { kind: 'done', submitted, deviceIds, isScheduled: plan.run.scheduledAt !== null };
+}
+
+async function resolve(
+  tables: StoreTables,
+  { organization, request: { type, targets }, perDevice }: Submission,
+): Promise<ResolvedTargets> {
+  if (type === 'AGENT_TASK') return { devices: [], skipped: [] };
+  const devices = await candidates(tables.devices, organization.id, targets);
+  return withParameters(resolveTargets(targets, devices, type), perDevice);
 }
 
 const answered = (submitted: Submitted): Outcome => ({
@@ -170,10 +179,8 @@ function planRun(
   submission: Submission,
   what: { parameters: string; resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
 ): RunPlan {
-  const { actor, organization, request, trigger, perDevice, more, retryOf } = submission;
+  const { actor, organization, request, trigger, more, retryOf } = submission;
   const { parameters, resolved, now, scheduledAt } = what;
-  const traits = taskTypes[request.type];
-  const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
   const run: NewRun = {
     id: random.uuid(),
     organizationId: organization.id,
@@ -190,27 +197,8 @@ function planRun(
     retryOf: retryOf?.run ?? null,
     retries: retriesOf(submission),
   };
-  const tasks = resolved.devices.map(
-    ({ id: deviceId }): NewTask => ({
-      id: random.uuid(),
-      code: drawTaskCode(random),
-      organizationId: organization.id,
-      deviceId,
-      runId: run.id,
-      type: request.type,
-      status: scheduledAt === null ? 'PENDING' : 'SCHEDULED',
-      lane: traits.lane,
-      parameters: perDevice?.parameters.get(deviceId) ?? parameters,
-      force: request.force,
-      createdBy: actor.name,
-      createdAt: now,
-      scheduledAt,
-      expiresInMs,
-      timeoutMs: request.timeout_seconds === undefined ? traits.timeoutMs : request.timeout_seconds * 1000,
-      expiresAt: scheduledAt === null ? now + expiresInMs : null,
-      retryOf: retryOf?.tasks.get(deviceId) ?? null,
-    }),
-  );
+  const tasks =
+    request.type === 'AGENT_TASK' ? [] : planTasks(random, submission, request.type, { run, ...what });
   const answer: RunAnswer = {
     run: request.dry_run ? null : run.id,
     type: request.type,
@@ -230,11 +218,47 @@ function planRun(
   return { run, tasks, answer };
 }
 
+function planTasks(
+  random: Random,
+  { request, perDevice, retryOf }: Submission,
+  type: TaskType,
+  what: {
+    run: NewRun;
+    parameters: string;
+    resolved: ResolvedTargets;
+    now: Instant;
+    scheduledAt: Instant | null;
+  },
+): NewTask[] {
+  const { run, parameters, resolved, now, scheduledAt } = what;
+  const traits = taskTypes[type];
+  const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
+  return resolved.devices.map(({ id: deviceId }) => ({
+    id: random.uuid(),
+    code: drawTaskCode(random),
+    organizationId: run.organizationId,
+    deviceId,
+    runId: run.id,
+    type,
+    status: scheduledAt === null ? 'PENDING' : 'SCHEDULED',
+    lane: traits.lane,
+    parameters: perDevice?.parameters.get(deviceId) ?? parameters,
+    force: request.force,
+    createdBy: run.createdBy,
+    createdAt: now,
+    scheduledAt,
+    expiresInMs,
+    timeoutMs: request.timeout_seconds === undefined ? traits.timeoutMs : request.timeout_seconds * 1000,
+    expiresAt: scheduledAt === null ? now + expiresInMs : null,
+    retryOf: retryOf?.tasks.get(deviceId) ?? null,
+  }));
+}
+
 const defaultRetryDelayMs = 60_000;
 
 function retriesOf({ request, retries }: Submission): { max: number; delayMs: number } | null {
   const max = request.max_retries ?? retries?.max ?? 0;
-  if (max === 0 || neverRetried.includes(request.type)) return null;
+  if (max === 0 || request.type === 'AGENT_TASK' || neverRetried.includes(request.type)) return null;
   const { retry_delay_seconds: seconds } = request;
   const delayMs = seconds === undefined ? (retries?.delayMs ?? defaultRetryDelayMs) : seconds * 1000;
   return { max, delayMs };
@@ -290,7 +314,7 @@ async function insertRun(
 }
 
 /** Targets as the audit log keeps them: a long list of names in brief. */
-function shortTargets({ targets }: RunRequest): Record<string, unknown> {
+function shortTargets({ targets }: SubmittedRequest): Record<string, unknown> {
   const names = targets.devices ?? [];
   return names.length <= 50
     ? targets

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PageQuery, Timestamp, listOf } from './common.ts';
-import { Rollout, TaskStatus, TaskTypeName } from './tasks.ts';
+import { AgentTask } from './assistant.ts';
+import { Rollout, RunTypeName, TaskStatus } from './tasks.ts';
 
 /** Derived: IN_PROGRESS while any task is open, COMPLETED when all are, else FAILED. STOPPED: the rollout limits ended it. */
 export const RunStatus = z.enum(['IN_PROGRESS', 'COMPLETED', 'FAILED', 'STOPPED', 'CANCELLED']);
@@ -13,7 +14,7 @@ export const RunTrigger = z.enum(['manual', 'at', 'schedule', 'retry', 'api']);
 export const Run = z.object({
   id: z.string(),
   organization: z.string(),
-  type: TaskTypeName,
+  type: RunTypeName,
   status: RunStatus,
   trigger: RunTrigger,
   schedule: z.string().nullable().describe('name of the schedule it was made for'),
@@ -29,6 +30,7 @@ export const Run = z.object({
     .array(z.object({ device_name: z.string(), reason: z.string() }))
     .describe('devices that did not do it, and why: not selected, cancelled by the rollout, expired'),
   stopped_reason: z.string().nullable(),
+  agent_task: AgentTask.nullable().optional().describe('only of one run: how its prompt is worked on'),
   created_by: z.string(),
   created_at: Timestamp,
   scheduled_at: Timestamp.nullable(),
@@ -41,7 +43,7 @@ export type RunList = z.output<typeof RunList>;
 /** GET /api/v1/runs */
 export const RunQuery = z.strictObject({
   organization: z.string().optional(),
-  type: TaskTypeName.optional(),
+  type: RunTypeName.optional(),
   status: RunStatus.optional(),
   trigger: RunTrigger.optional(),
   schedule: z.string().max(100).optional().describe('name of a schedule'),

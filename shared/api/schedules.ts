@@ -13,7 +13,7 @@ export const ScheduleName = z
   .refine((name) => name !== 'preview', 'preview is taken: expected another name');
 
 /** What is run: a plain run, or what the requests of the same name ask for. */
-export const ScheduledKind = z.enum(['RUN', 'SYNC', 'PULL', 'BACKUP']);
+export const ScheduledKind = z.enum(['RUN', 'SYNC', 'PULL', 'BACKUP', 'AGENT_TASK']);
 
 /** One thing that a schedule runs. */
 export const ScheduledTask = z.object({
@@ -66,7 +66,7 @@ const decided = {
   retry_delay_seconds: z.int().min(0).max(86_400).optional(),
 };
 
-/** What a scheduled task runs. `request` is the body of POST …/tasks, …/sync, …/pull or …/backups, without `scheduled_at`. */
+/** What a scheduled task runs. `request` is the body of POST …/tasks, …/sync, …/pull, …/backups or …/agent-tasks, without `scheduled_at`. */
 const what = { kind: ScheduledKind.default('RUN'), request: z.record(z.string(), z.unknown()) };
 
 /** POST /api/v1/organizations/{organization}/schedules */

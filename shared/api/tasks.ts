@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { DeviceName, Labels } from '../ids.ts';
 import { taskStateNames } from '../task-state.ts';
+import { runTypeNames } from '../run-type.ts';
 import { taskTypeNames } from '../task-types/task-type.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
 
 export const TaskStatus = z.enum(taskStateNames);
 export const TaskTypeName = z.enum(taskTypeNames);
+export const RunTypeName = z.enum(runTypeNames);
 
 /** One task. `payload` is JSON as a string, as existing clients of this resource expect. */
 export const Task = z.object({
@@ -164,7 +166,7 @@ export type RunRequest = z.output<typeof RunRequest>;
 
 export const RunAnswer = z.object({
   run: z.string().nullable().describe('id of the run; null for a dry run'),
-  type: TaskTypeName,
+  type: RunTypeName,
   organization: z.string(),
   scheduled_at: Timestamp.nullable(),
   total: z.int(),

@@ -29,6 +29,7 @@ export const describeRuns = (conform: Conform) =>
         retryOf: null,
         retries: null,
         retryOpen: false,
+        agentStatus: null,
         stoppedAt: null,
         stoppedReason: null,
         counts: { ...none, SCHEDULED: 1 },
