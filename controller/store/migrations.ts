@@ -12,6 +12,7 @@ import { questionTables } from './tables/questions.ts';
 import { scheduleTables } from './tables/schedules.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
+import { webhookTables } from './tables/webhooks.ts';
 
 /** Every change of the schema, in order. One that was ever released is never altered. */
 const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = {
@@ -27,6 +28,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '005_access': loginTables,
   '006_questions': questionTables,
   '007_assistant': assistantTables,
+  '008_webhooks': webhookTables,
   '009_identities': identityTables,
 };
 

@@ -24,6 +24,8 @@ import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
 import { SqlTextStore, type TextStore } from './texts.ts';
 import { SqlVariableStore, type VariableStore } from './variables.ts';
+import { SqlWebhookDeliveryStore, type WebhookDeliveryStore } from './webhook-deliveries.ts';
+import { SqlWebhookStore, type WebhookStore } from './webhooks.ts';
 
 /** What the controller remembers, table by table. Every method is one statement or a few, all set-based; times are epoch milliseconds. */
 export interface StoreTables {
@@ -47,6 +49,8 @@ export interface StoreTables {
   variables: VariableStore;
   manifests: ManifestStore;
   deviceConfigs: DeviceConfigStore;
+  webhooks: WebhookStore;
+  webhookDeliveries: WebhookDeliveryStore;
   sessions: SessionStore;
   schedules: ScheduleStore;
   retries: RetryStore;
@@ -83,6 +87,8 @@ export class SqlStore implements Store {
   readonly variables: VariableStore;
   readonly manifests: ManifestStore;
   readonly deviceConfigs: DeviceConfigStore;
+  readonly webhooks: WebhookStore;
+  readonly webhookDeliveries: WebhookDeliveryStore;
   readonly sessions: SessionStore;
   readonly schedules: ScheduleStore;
   readonly retries: RetryStore;
@@ -113,6 +119,8 @@ export class SqlStore implements Store {
     this.variables = tables.variables;
     this.manifests = tables.manifests;
     this.deviceConfigs = tables.deviceConfigs;
+    this.webhooks = tables.webhooks;
+    this.webhookDeliveries = tables.webhookDeliveries;
     this.sessions = tables.sessions;
     this.schedules = tables.schedules;
     this.retries = tables.retries;
@@ -150,6 +158,8 @@ const tablesOf = (db: Db): StoreTables => ({
   variables: new SqlVariableStore(db),
   manifests: new SqlManifestStore(db),
   deviceConfigs: new SqlDeviceConfigStore(db),
+  webhooks: new SqlWebhookStore(db),
+  webhookDeliveries: new SqlWebhookDeliveryStore(db),
   sessions: new SqlSessionStore(db),
   schedules: new SqlScheduleStore(db),
   retries: new SqlRetryStore(db),
