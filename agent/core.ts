@@ -170,6 +170,7 @@ class Core implements AgentCore {
         instanceId: this.#instanceId,
         bootId,
         handlers: this.#handlers,
+        controllerNow: () => this.#controllerClock.now(),
         roundTrip: (until) => link.roundTrip(until),
         onError: (error) => this.#failure.abort(error),
         makeRoom: () => {

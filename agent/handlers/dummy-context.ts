@@ -26,11 +26,13 @@ export interface DummyContext<Machine extends System = DummyMachine> extends Han
   lines: string[];
   progresses: { percent?: number; message?: string }[];
   phases: string[];
+  /** What was asked; the answer is the safe option, or yes. */
+  questions: string[];
   abort(reason: unknown): void;
 }
 
 export function dummyContext(
-  given: Partial<Omit<DummyContext, 'abort' | 'lines' | 'progresses' | 'phases'>> = {},
+  given: Partial<Omit<DummyContext, 'abort' | 'lines' | 'progresses' | 'phases' | 'questions'>> = {},
 ): DummyContext {
   const clock = given.clock ?? new DummyClock();
   const random = given.random ?? dummyRandom();
@@ -38,6 +40,7 @@ export function dummyContext(
   const lines: string[] = [];
   const progresses: DummyContext['progresses'] = [];
   const phases: string[] = [];
+  const questions: string[] = [];
   return {
     system: given.system ?? new DummyMachine({ clock, random }),
     code: 'aB3dE6gH',
@@ -50,10 +53,15 @@ export function dummyContext(
     progress: (progress) => void progresses.push(progress),
     reportPhase: async (phase) => void phases.push(phase),
     roundTrip: async () => 12.3456,
+    ask: async ({ prompt, safe }) => {
+      questions.push(prompt);
+      return safe ?? 'yes';
+    },
     journal: new DummyJournal(),
     lines,
     progresses,
     phases,
+    questions,
     abort: (reason) => controller.abort(reason),
     ...given,
   };

@@ -26,10 +26,30 @@ export interface HandlerContext {
   roundTrip(signal: AbortSignal): Promise<number>;
   /** A note to whoever picks this task up after a crash: on disk when the call returns. */
   journal: Journal;
+  /**
+   * Asks a person, and settles with one of the options: the answer, or `safe` when nobody answers in time; without a safe option it
+   * rejects with `TaskError('unanswered')`. A task that runs again goes on with the question it asked before. Aborting `withdrawn`
+   * withdraws it.
+   */
+  ask(question: AskWish, withdrawn?: AbortSignal): Promise<string>;
 }
 
 export interface Journal {
   /** What was written last, also by an earlier process; undefined when nothing was. */
+/** The exact text of a `TaskOrder`, and its signature. */
+export interface SignedOrder {
+  order: string;
+  signature: string;
+}
+
+/** A question to a person; ten minutes to answer unless said otherwise. */
+export interface AskWish {
+  prompt: string;
+  options: string[];
+  safe?: string | null | undefined;
+  deadlineMs?: number | undefined;
+}
+
   read(): Record<string, unknown> | undefined;
   write(note: Record<string, unknown>): void;
 }

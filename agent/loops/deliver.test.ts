@@ -34,12 +34,29 @@ function stage() {
         });
       }
     });
-  const start = (ackedSeq = 0) =>
-    deliver(connection, store, ackedSeq, connection.over).catch(() => undefined);
+  const start = (ackedSeq = 0, protocol = 2) =>
+    deliver(connection, store, { ackedSeq, protocol }, connection.over).catch(() => undefined);
   const batches = () =>
     frames.slice(1).map((text) => ReportBatch.parse(JSON.parse(text)).reports.map(({ seq }) => seq));
   return { clock, store, connection, frames, append, start, batches };
 }
+
+test('a controller that does not know questions is not told of them, and everything else arrives', async () => {
+  const { clock, store, append, start, batches } = stage();
+  append(1);
+  const closed = {
+    type: 'task.question_closed',
+    code: 'aB3dE6gH',
+    at: 0,
+    question: '0197a3c0-5b1e-4c55-9d0e-111111111111',
+    reason: 'deadline',
+  } as const;
+  store.write(() => store.outbox.append('question', closed));
+  append(1);
+  void start(0, 1);
+  await clock.advance(0);
+  expect(batches().flat()).toEqual([1, 3]);
+});
 
 test('a row leaves in the turn of its commit', async () => {
   const { clock, append, start, batches } = stage();

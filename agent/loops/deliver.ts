@@ -1,3 +1,5 @@
+import type { Welcome } from '../../shared/protocol/hello.ts';
+import { questionsSince } from '../../shared/protocol/version.ts';
 import type { Connection } from '../link/connection.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import { Wake } from './wake.ts';
@@ -16,10 +18,16 @@ const maxUnackedBytes = 1024 * 1024;
 export async function deliver(
   connection: Connection,
   store: AgentStore,
-  ackedSeq: number,
+  { ackedSeq, protocol }: Pick<Welcome, 'ackedSeq' | 'protocol'>,
   signal: AbortSignal,
 ): Promise<void> {
   const wake = new Wake();
+  const portion = {
+    maxRows: maxBatchRows,
+    maxBytes: maxBatchBytes,
+    // Their deadline decides them here.
+    without: protocol < questionsSince ? ('question' as const) : undefined,
+  };
   const unacked: { seq: number; bytes: number }[] = [];
   let unackedBytes = 0;
   let sentSeq = ackedSeq;
@@ -34,7 +42,7 @@ export async function deliver(
   try {
     for (;;) {
       while (unacked.length < maxUnackedRows && unackedBytes < maxUnackedBytes) {
-        const rows = store.outbox.after(sentSeq, maxBatchRows, maxBatchBytes);
+        const rows = store.outbox.after(sentSeq, portion);
         const last = rows.at(-1);
         if (!last) break;
         connection.sendText(`{"type":"report.batch","reports":[${rows.map(({ json }) => json).join(',')}]}`);

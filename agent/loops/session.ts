@@ -109,7 +109,7 @@ export class Session {
     for (const code of told('cancel')) runner.cancel(code);
     runner.start(told('start'));
 
-    deliver(this.#connection, store, welcome.ackedSeq, this.#connection.over).catch((error: unknown) => {
+    deliver(this.#connection, store, welcome, this.#connection.over).catch((error: unknown) => {
       if (!this.#connection.isOver) this.#failed(error);
     });
     if (welcome.factsWanted) this.#knownDigest = '';
@@ -151,6 +151,7 @@ export class Session {
         runner.cancel(instruction.code);
         break;
       case 'question.answer':
+        runner.answered(instruction.question, instruction.answer);
         break;
       case 'report.ack':
         this.#ack(instruction.seq);

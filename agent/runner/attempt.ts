@@ -6,6 +6,7 @@ import type { Handler, HandlerContext, Interrupted, Journal } from '../handlers/
 import type { Acknowledgements } from '../store/acknowledgements.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import type { StoredTask } from '../store/task-table.ts';
+import type { Questions } from './questions.ts';
 import { failureOf, type TaskEnd } from './task-end.ts';
 import { TaskOutput } from './task-output.ts';
 import { TaskProgress } from './task-progress.ts';
@@ -20,6 +21,7 @@ export interface AttemptServices {
   log: Logger;
   instanceId: string;
   roundTrip: (signal: AbortSignal) => Promise<number>;
+  questions: Questions;
   /** Told about failures that nobody waits for. */
   onError: (error: unknown) => void;
 }
@@ -155,7 +157,8 @@ export class Attempt {
   }
 
   #context(): HandlerContext {
-    const { system, clock, random, instanceId, roundTrip } = this.#services;
+    const { system, clock, random, instanceId, roundTrip, questions } = this.#services;
+    const endsAt = clock.monotonic() + this.task.timeoutMs;
     return {
       system,
       code: this.task.code,
@@ -169,6 +172,7 @@ export class Attempt {
       reportPhase: (phase, message) => this.#reportPhase(phase, message),
       roundTrip,
       journal: this.#journal(),
+      ask: questions.asker(this.task.code, () => endsAt - clock.monotonic(), this.#stop.signal),
     };
   }
 

@@ -6,11 +6,14 @@ import type { StoredTask } from '../store/task-table.ts';
 import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
 import { traitsOf } from './lanes.ts';
 import { interruptedFrom, recoverTask } from './recover.ts';
+import { Questions } from './questions.ts';
 import { endReport, type TaskEnd } from './task-end.ts';
 
 export type Handlers = Partial<Record<TaskType, Handler>>;
 
-export interface RunnerParts extends AttemptServices {
+export interface RunnerParts extends Omit<AttemptServices, 'questions'> {
+  /** The controller's clock, as far as it is known. */
+  controllerNow: () => number;
   handlers: Handlers;
   bootId: string;
   /** Asked for before waiting on a full disk: may free room that was held in reserve. */
@@ -31,7 +34,7 @@ const stopMs = 10_000;
  * - The device holds a task until its end is committed, also while the disk is full.
  */
 export class Runner {
-  readonly #parts: RunnerParts;
+  readonly #parts: RunnerParts & AttemptServices;
   readonly #abort: AbortSignal;
   /** Tasks at work in this process; `attempt` is absent while only an end waits to be written. */
   readonly #working = new Map<string, { attempt?: Attempt; done: Promise<void> }>();
@@ -39,7 +42,7 @@ export class Runner {
 
   /** `abort` ends everything at once; what is on disk then decides. */
   constructor(parts: RunnerParts, abort: AbortSignal) {
-    this.#parts = parts;
+    this.#parts = { ...parts, questions: new Questions(parts) };
     this.#abort = abort;
     abort.addEventListener('abort', () => this.#stopAll(), { once: true });
   }
@@ -97,6 +100,11 @@ export class Runner {
       return;
     }
     this.#working.get(code)?.attempt?.stop(new TaskError('cancelled', 'It was cancelled'));
+  }
+
+  /** What a person answered to a question of a task, or null when nobody did in time. */
+  answered(question: string, answer: string | null): void {
+    this.#parts.questions.answered(question, answer);
   }
 
   /** Picks up what was running when the agent or the machine died. Once, before anything else. */
@@ -255,6 +263,7 @@ export class Runner {
       alongside();
       const seq = store.outbox.append(kind, report);
       store.tasks.finish(task.code, { kind, body: JSON.stringify(report), seq });
+      store.questions.forget(task.code);
     });
     const errorCode = end.kind === 'failed' ? end.code : undefined;
     log.info(

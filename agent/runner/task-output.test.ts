@@ -22,7 +22,7 @@ function stage(bounds?: OutputBounds) {
   };
   const output = new TaskOutput({ code: 'aB3dE6gH', store, clock, onError }, 0, bounds);
   const told = () =>
-    store.outbox.after(0, 100_000, 1e9).map(({ json }) => {
+    store.outbox.after(0, { maxRows: 100_000, maxBytes: 1e9 }).map(({ json }) => {
       const row = JSON.parse(json) as Report;
       if (row.type === 'task.gap') return `gap ${row.from}-${row.to}`;
       return row.type === 'task.log' ? `${row.line} ${row.text}` : row.type;

@@ -4,6 +4,7 @@ import { Gate } from './gate.ts';
 import { KeyValues } from './key-values.ts';
 import type { OutboxBounds } from './log-bounds.ts';
 import { Outbox } from './outbox.ts';
+import { QuestionTable } from './question-table.ts';
 import { migrate } from './schema.ts';
 import { TaskTable } from './task-table.ts';
 
@@ -11,6 +12,7 @@ import { TaskTable } from './task-table.ts';
 export class AgentStore {
   readonly tasks: TaskTable;
   readonly outbox: Outbox;
+  readonly questions: QuestionTable;
   readonly kv: KeyValues;
   /** New when the database is new. */
   readonly storeId: string;
@@ -27,6 +29,7 @@ export class AgentStore {
     this.kv = new KeyValues(db, this.#gate);
     this.tasks = new TaskTable(db, this.#gate);
     this.outbox = new Outbox(db, this.#gate, bounds);
+    this.questions = new QuestionTable(db, this.#gate);
     [this.storeId, this.epoch] = this.write(() => this.#beginEpoch(random));
   }
 

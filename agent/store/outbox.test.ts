@@ -14,7 +14,7 @@ const log = (code: string, line: number, at = 0, text = 'text') =>
 const accepted = (code: string) => ({ type: 'task.accepted', code, at: 0, attempt: 1 }) as const;
 
 const rows = (store: AgentStore, after = 0): Report[] =>
-  store.outbox.after(after, 100_000, 1e9).map(({ json }) => JSON.parse(json) as Report);
+  store.outbox.after(after, { maxRows: 100_000, maxBytes: 1e9 }).map(({ json }) => JSON.parse(json) as Report);
 
 test('numbers rows upwards and never uses a number twice, not even after everything was acknowledged', () => {
   const db = openSqlite(':memory:');
@@ -72,9 +72,9 @@ test('reads in bounded portions, but always at least one row', () => {
     for (let line = 1; line <= 5; line += 1)
       store.outbox.append('log', log('aaaaaaaa', line, 0, 'x'.repeat(100)));
   });
-  expect(store.outbox.after(0, 2, 1e9)).toHaveLength(2);
-  expect(store.outbox.after(0, 100, 10)).toHaveLength(1);
-  expect(store.outbox.after(3, 100, 1e9).map(({ seq }) => seq)).toEqual([4, 5]);
+  expect(store.outbox.after(0, { maxRows: 2, maxBytes: 1e9 })).toHaveLength(2);
+  expect(store.outbox.after(0, { maxRows: 100, maxBytes: 10 })).toHaveLength(1);
+  expect(store.outbox.after(3, { maxRows: 100, maxBytes: 1e9 }).map(({ seq }) => seq)).toEqual([4, 5]);
 });
 
 test('lines beyond the bound leave one gap record that grows, numbered as the newest line it covers', () => {

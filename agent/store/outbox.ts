@@ -4,7 +4,7 @@ import type { Gate } from './gate.ts';
 import { LogBounds, type OutboxBounds } from './log-bounds.ts';
 
 /** What a row is about. `phase` is progress somebody waits for; it is never replaced. */
-export type RowKind = 'accepted' | 'progress' | 'phase' | 'log' | 'gap' | 'result' | 'cancelled';
+export type RowKind = 'accepted' | 'question' | 'progress' | 'phase' | 'log' | 'gap' | 'result' | 'cancelled';
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 /** A report before it has its place in the outbox. */
@@ -15,6 +15,13 @@ export interface OutboxRow {
   seq: number;
   json: string;
   bytes: number;
+}
+
+/** How much is read at a time. */
+export interface Portion {
+  maxRows: number;
+  maxBytes: number;
+  without?: RowKind | undefined;
 }
 
 export interface OutboxListener {
@@ -29,7 +36,7 @@ export interface OutboxListener {
  *
  * - A row is written in the transaction of the change it tells about.
  * - A row is deleted only when the controller has committed it, or by the bounds: log lines that leave a gap record behind, and
- *   progress that newer progress replaces. Results, acceptances, cancellations and phases are never dropped.
+ *   progress that newer progress replaces. Results, acceptances, cancellations, phases and questions are never dropped.
  */
 export class Outbox {
   readonly #gate: Gate;
@@ -87,12 +94,12 @@ export class Outbox {
     this.#bounds.recount();
   }
 
-  /** The rows after `seq` in order, at most `maxRows` and `maxBytes` but at least one. */
-  after(seq: number, maxRows: number, maxBytes: number): OutboxRow[] {
+  /** The rows after `seq` in order, at most `maxRows` and `maxBytes` but at least one; without those that the peer does not know. */
+  after(seq: number, { maxRows, maxBytes, without }: Portion): OutboxRow[] {
     this.#gate.pass();
     const rows: OutboxRow[] = [];
     let bytes = 0;
-    for (const row of this.#statements.after.all(seq, maxRows)) {
+    for (const row of this.#statements.after.all(seq, without ?? '', maxRows)) {
       if (rows.length > 0 && bytes + row.bytes > maxBytes) break;
       rows.push({ seq: row.seq, bytes: row.bytes, json: `{"seq":${row.seq},${row.body.slice(1)}` });
       bytes += row.bytes;
@@ -147,8 +154,8 @@ function prepare(db: Sqlite) {
       'INSERT INTO outbox (kind, code, at, line, bytes, body) VALUES (@kind, @code, @at, @line, @bytes, @body)',
     ),
     dropProgress: db.prepare<[string]>(`DELETE FROM outbox WHERE code = ? AND kind = 'progress'`),
-    after: db.prepare<[number, number], { seq: number; bytes: number; body: string }>(
-      'SELECT seq, bytes, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+    after: db.prepare<[number, string, number], { seq: number; bytes: number; body: string }>(
+      'SELECT seq, bytes, body FROM outbox WHERE seq > ? AND kind <> ? ORDER BY seq LIMIT ?',
     ),
     logsUpTo: db.prepare<[number], { rows: number; bytes: number }>(
       `SELECT count(*) AS rows, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE seq <= ? AND kind = 'log'`,

@@ -47,6 +47,22 @@ const migrations: readonly string[] = [
   CREATE INDEX outbox_logs ON outbox (seq) WHERE kind = 'log';
   CREATE INDEX outbox_replaceable ON outbox (code, kind) WHERE kind IN ('progress', 'gap');
   `,
+  // signed: the offer as it came, for whoever must see the signature again.
+  `ALTER TABLE tasks ADD COLUMN signed TEXT;`,
+  // questions: what tasks ask people, until the task ends. reason and answer: what the device went on with, null while it is open.
+  `
+  CREATE TABLE questions (
+    id         TEXT PRIMARY KEY,
+    code       TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    options    TEXT NOT NULL,
+    safe       TEXT,
+    expires_at INTEGER NOT NULL,
+    reason     TEXT,
+    answer     TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX questions_task ON questions (code);
+  `,
 ];
 
 /** Brings the database to the newest schema, each step in one transaction. A database of a newer program is refused. */
