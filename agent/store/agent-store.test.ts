@@ -94,6 +94,6 @@ test('after it is closed nothing is read or written', () => {
   store.close();
   expect(() => store.write(() => undefined)).toThrow(StoreClosed);
   expect(() => store.tasks.start('aaaaaaaa', by)).toThrow(StoreClosed);
-  expect(() => store.outbox.after(0, 1, 1)).toThrow(StoreClosed);
+  expect(() => store.outbox.after(0, { maxRows: 1, maxBytes: 1 })).toThrow(StoreClosed);
   expect(() => store.kv.get('epoch')).toThrow(StoreClosed);
 });
