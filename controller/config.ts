@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { OidcConfig } from './access/oidc/oidc-config.ts';
 import { readConfig } from '../shared/node/config-file.ts';
 import { type ControllerSettings, defaultSettings } from './settings.ts';
 
@@ -70,6 +71,7 @@ export const ControllerConfig = z.strictObject({
     .enum(['off', 'plan', 'apply'])
     .default('off')
     .describe('apply the retention rules of backups unasked; `plan` only says what they would delete'),
+  oidc: OidcConfig.optional().describe('an identity provider by which people may log in (OpenID Connect)'),
 });
 export type ControllerConfig = z.output<typeof ControllerConfig>;
 

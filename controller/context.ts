@@ -5,6 +5,7 @@ import { AppError } from '../shared/errors.ts';
 import { lockFolder } from '../shared/node/folder-lock.ts';
 import { createLogger, type Logger } from '../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import type { OidcSettings } from './access/oidc/oidc-config.ts';
 import { createApi } from './api/server.ts';
 import { createInProcessBus } from './bus/in-process.ts';
 import { type ControllerConfig, settingsOf } from './config.ts';
@@ -86,6 +87,7 @@ async function build(
     bus: createInProcessBus(),
     identity,
     settings,
+    oidc: readOidc(config),
     houseKeep,
     sync: (order, submit) => configuration.apply(order, submit),
   });
@@ -126,6 +128,11 @@ async function build(
 
 function blobPlace(data: string, { blobs: { folder, s3 } }: ControllerConfig): BlobPlace {
   return s3 ? { s3 } : { folder: folder ?? join(data, 'blobs') };
+}
+
+function readOidc({ oidc }: ControllerConfig): OidcSettings | undefined {
+  if (oidc?.client_secret_file === undefined) return oidc;
+  return { ...oidc, clientSecret: readFileSync(oidc.client_secret_file, 'utf8').trim() };
 }
 
 function readTls(config: ControllerConfig): { cert: Buffer; key: Buffer } | undefined {

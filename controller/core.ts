@@ -244,15 +244,25 @@ function assemble(parts: ControllerParts) {
 }
 
 /** Who may come in. */
-function assembleAccess({ store, clock, random, log, identity, settings }: ControllerParts) {
+function assembleAccess({ store, clock, random, log, identity, settings, oidc }: ControllerParts) {
+  const { publicUrl } = settings;
   const tokens = new Tokens({
     store,
     clock,
     random,
-    publicUrl: settings.publicUrl,
+    publicUrl,
     controllerKey: identity.keys.publicKey,
   });
-  const access = createAccess({ store, clock, random, identity, tokens, log: log.child({ part: 'access' }) });
+  const access = createAccess({
+    store,
+    clock,
+    random,
+    identity,
+    tokens,
+    publicUrl,
+    oidc,
+    log: log.child({ part: 'access' }),
+  });
   return { access, tokens };
 }
 

@@ -103,6 +103,7 @@ const homes: Record<string, string[]> = {
   '@node-rs/argon2': ['controller/access'],
   croner: ['controller/schedules'],
   openai: ['controller/assistant'],
+  'openid-client': ['controller/access'],
   'better-sqlite3': ['controller/store', 'agent/store', 'shared/node'],
   kysely: ['controller/store'],
   pg: ['controller/store'],

@@ -6,6 +6,11 @@ import type { Tokens } from '../devices/tokens.ts';
 import type { Store } from '../store/store.ts';
 import { Accounts } from './accounts.ts';
 import { Logins } from './logins.ts';
+import type { OidcSettings } from './oidc/oidc-config.ts';
+import { OidcLogins } from './oidc/oidc-logins.ts';
+import { OidcPeople } from './oidc/people.ts';
+import { OidcProvider } from './oidc/provider.ts';
+import { Sealed } from './oidc/sealed.ts';
 import { Passwords } from './passwords.ts';
 import { SessionJwt } from './session-jwt.ts';
 
@@ -16,12 +21,21 @@ export interface AccessParts {
   log: Logger;
   identity: ControllerIdentity;
   tokens: Tokens;
+  /** Base URL that people reach the controller under. */
+  publicUrl: string;
+  /** The identity provider, when there is one. */
+  oidc?: OidcSettings | undefined;
 }
+
+/** Under the public URL; the provider sends browsers to this address and no other. */
+export const oidcCallbackPath = '/api/auth/oidc/callback';
 
 /** Who may do what: people who log in, and their accounts. */
 export interface Access {
   readonly logins: Logins;
   readonly accounts: Accounts;
+  /** Undefined when no identity provider is configured. */
+  readonly oidc: OidcLogins | undefined;
 }
 
 /** Puts it together. Without a key of its own sessions end with this process. */
@@ -30,8 +44,19 @@ export function createAccess(parts: AccessParts): Access {
   const passwords = new Passwords();
   const keys = identity.sessionKeys ?? generateKeyPair();
   const jwt = new SessionJwt({ clock, keys, controllerId: identity.controllerId });
+  const logins = new Logins({ ...parts, passwords, jwt });
   return {
-    logins: new Logins({ ...parts, passwords, jwt }),
+    logins,
     accounts: new Accounts({ ...parts, passwords }),
+    oidc: parts.oidc && createOidc({ ...parts, logins, sealed: new Sealed(clock, keys) }, parts.oidc),
   };
+}
+
+function createOidc(
+  parts: AccessParts & { logins: Logins; sealed: Sealed },
+  settings: OidcSettings,
+): OidcLogins {
+  const redirectUri = parts.publicUrl.replace(/\/$/, '') + oidcCallbackPath;
+  const provider = new OidcProvider({ settings, redirectUri, clock: parts.clock });
+  return new OidcLogins({ ...parts, provider, people: new OidcPeople({ ...parts, settings }) });
 }

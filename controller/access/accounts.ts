@@ -3,7 +3,7 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
-import type { MemberRow } from '../store/accounts.ts';
+import type { MemberRow, Membership } from '../store/accounts.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { auditEntry } from './audit-entry.ts';
 import type { Passwords } from './passwords.ts';
@@ -103,10 +103,7 @@ export class Accounts {
   async resetPassword(actor: Actor, email: string, password?: string): Promise<AccountMade> {
     const secret = await this.#newPassword(password);
     const account = await this.#change(actor, email, async (tables, one, now) => {
-      const all = await tables.accounts.memberships(email);
-      if (all[0]?.account.id !== one.id) {
-        throw new AppError('conflict', `${email} has a password of another organization, which may reset it`);
-      }
+      const all = await requireFirst(tables, one);
       await tables.logins.setPassword(email, secret.hash, now);
       let sessions = 0;
       for (const { account: each } of all) sessions += await tables.logins.endSessions(each.id, now);
@@ -115,13 +112,25 @@ export class Accounts {
     return { account, ...secret.shown };
   }
 
+  /** Lets the next identity with this e-mail in. Throws `conflict` when another organization had them first. */
+  async unlink(actor: Actor, email: string): Promise<void> {
+    await this.#change(actor, email, async (tables, one) => {
+      await requireFirst(tables, one);
+      const identities = await tables.identities.forget(email);
+      return identities === 0 ? undefined : { action: 'account.unlink_identity', detail: { identities } };
+    });
+  }
+
   async remove(actor: Actor, email: string): Promise<void> {
     const { store, clock } = this.#parts;
     await store.transaction(async (tables) => {
       const account = await found(tables, actor.organizationId, email);
       await requireAnotherAdmin(tables, account);
       await tables.accounts.remove(account.id);
-      if ((await tables.accounts.memberships(email)).length === 0) await tables.logins.forgetPassword(email);
+      if ((await tables.accounts.memberships(email)).length === 0) {
+        await tables.logins.forgetPassword(email);
+        await tables.identities.forget(email);
+      }
       const what = { action: 'account.remove', target: account.email, detail: { role: account.role } };
       await tables.audit.append([auditEntry(actor, clock.now(), what)]);
     });
@@ -163,6 +172,16 @@ async function found(
   const account = await accounts.byEmail(organizationId, email);
   if (account) return account;
   throw new AppError('not_found', `There is no account ${email} in this organization`);
+}
+
+/** Who somebody is, is up to the organization that had them first: no admin elsewhere takes them over. Answers all their accounts. */
+async function requireFirst({ accounts }: StoreTables, { id, email }: MemberRow): Promise<Membership[]> {
+  const all = await accounts.memberships(email);
+  if (all[0]?.account.id === id) return all;
+  throw new AppError(
+    'conflict',
+    `${email} was in another organization first, which alone may change how they log in`,
+  );
 }
 
 /** Of an account that is about to be no admin any more. */

@@ -7,10 +7,11 @@ import type { Tokens } from '../devices/tokens.ts';
 import type { Principal } from '../store/access.ts';
 import type { Membership } from '../store/accounts.ts';
 import type { LoginSessionRow } from '../store/logins.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreTables } from '../store/store.ts';
 import { auditEntry } from './audit-entry.ts';
 import { LoginLimit } from './login-limit.ts';
 import type { Passwords } from './passwords.ts';
+import type { Origin } from './origin.ts';
 import { newRefreshToken, parseRefreshToken } from './refresh-token.ts';
 import type { SessionJwt } from './session-jwt.ts';
 
@@ -20,12 +21,6 @@ const idleMs = 7 * day;
 const oldestMs = 30 * day;
 /** Sessions one account may have. */
 const maxSessions = 50;
-
-/** Where a request comes from, for limits and the audit log. */
-export interface Origin {
-  ipAddress: string;
-  requestId: string | null;
-}
 
 /** A session that was begun or refreshed. */
 export interface Granted {
@@ -77,7 +72,18 @@ export class Logins {
     }
     this.#limit.succeeded(email);
     const membership = chosen(await store.accounts.memberships(email), wish.organization);
-    return this.#begin(membership, known, origin);
+    // A reset in between ends this login, too.
+    const stillHolds = async ({ logins }: StoreTables) => (await logins.passwordHash(email)) === known;
+    return this.#begin(membership, origin, { stillHolds, detail: {} });
+  }
+
+  /** For somebody whom the identity provider vouched for. Throws `disabled`, and `not_found` where they are no member. */
+  async beginVouched(
+    { email, organization }: { email: string; organization: string | null },
+    origin: Origin,
+  ): Promise<Granted> {
+    const membership = chosen(await this.#parts.store.accounts.memberships(email), organization ?? undefined);
+    return this.#begin(membership, origin, { stillHolds: async () => true, detail: { by: 'oidc' } });
   }
 
   /** Throws `not_authenticated`; a token that was used before ends its session. */
@@ -136,8 +142,11 @@ export class Logins {
     return { account, organization, ...other, token };
   }
 
-  /** Only while the password is still the one that was shown: a reset in between ends this login, too. */
-  async #begin(membership: Membership, passwordHash: string | undefined, origin: Origin): Promise<Granted> {
+  async #begin(
+    membership: Membership,
+    origin: Origin,
+    how: { stillHolds: (tables: StoreTables) => Promise<boolean>; detail: Record<string, unknown> },
+  ): Promise<Granted> {
     const { store, clock, random, jwt } = this.#parts;
     const { account } = membership;
     const now = clock.now();
@@ -152,13 +161,12 @@ export class Logins {
       endedAt: null,
     };
     await store.transaction(async (tables) => {
-      if ((await tables.logins.passwordHash(account.email)) !== passwordHash) throw sessionOver();
+      if (!(await how.stillHolds(tables))) throw sessionOver();
       await tables.logins.pruneSessions(now);
       await tables.logins.insertSession(session, maxSessions - 1);
       await tables.accounts.loggedIn(account.id, now);
-      await tables.audit.append([
-        auditEntry(actorOf(membership, origin), now, { action: 'session.login', target: account.email }),
-      ]);
+      const what = { action: 'session.login', target: account.email, detail: how.detail };
+      await tables.audit.append([auditEntry(actorOf(membership, origin), now, what)]);
     });
     const accessToken = await jwt.sign({ sessionId: session.id, accountId: account.id });
     return { accessToken, refreshToken: refresh.text, refreshExpiresAt: session.expiresAt, membership };

@@ -2,7 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import { Me } from '../../shared/api/access.ts';
 import { LoginRequest, RefreshRequest, SessionTokens } from '../../shared/api/accounts.ts';
 import { rfc3339 } from '../../shared/time.ts';
-import type { Granted, Origin } from '../access/logins.ts';
+import type { Granted } from '../access/logins.ts';
+import type { Origin } from '../access/origin.ts';
 import { accessTokenSeconds } from '../access/session-jwt.ts';
 import { showMe } from './account-routes.ts';
 import { openRoute, type Route, route } from './route.ts';
@@ -61,9 +62,9 @@ const me = route({
 
 export const loginRoutes: Route[] = [login, refresh, logout, me];
 
-const originOf = ({ ip, id }: FastifyRequest): Origin => ({ ipAddress: ip, requestId: id });
+export const originOf = ({ ip, id }: FastifyRequest): Origin => ({ ipAddress: ip, requestId: id });
 
-const showGranted = ({ accessToken, refreshToken, refreshExpiresAt, membership }: Granted) => ({
+export const showGranted = ({ accessToken, refreshToken, refreshExpiresAt, membership }: Granted) => ({
   access_token: accessToken,
   token_type: 'Bearer' as const,
   expires_in: accessTokenSeconds,

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessSample } from '../../test/harness/access-samples.ts';
 import { ApiDevice } from '../../test/harness/api-device.ts';
-import { ApiUnderTest, type Member } from '../../test/harness/api.ts';
+import type { ApiUnderTest, Member } from '../../test/harness/api.ts';
+import { type OidcUnderTest, startOidc } from '../../test/harness/oidc-browser.ts';
+import { oidcSample } from '../../test/harness/oidc-samples.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
 import { sessionSample } from '../../test/harness/session-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
@@ -32,12 +34,14 @@ const callers = {
 type Caller = keyof typeof callers;
 const callerNames = Object.keys(callers) as Caller[];
 
+let oidc: OidcUnderTest;
 let api: ApiUnderTest;
 let members: Partial<Record<Caller, Member>>;
 let device: ApiDevice;
 let count = 0;
 beforeAll(async () => {
-  api = await ApiUnderTest.start();
+  oidc = await startOidc();
+  ({ api } = oidc);
   const foreign = await api.organization('elsewhere');
   members = {
     viewer: await api.member('viewer'),
@@ -52,7 +56,7 @@ beforeAll(async () => {
   };
   device = await ApiDevice.make(api);
 });
-afterAll(() => api[Symbol.asyncDispose]());
+afterAll(() => oidc[Symbol.asyncDispose]());
 
 /** Made without a server: the table alone decides what is tested. */
 const routes: Route[] = allRoutes({
@@ -71,11 +75,14 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
     // The stream has no end; who gets past the guard is seen in its own tests.
     if (route.produces === 'text/event-stream' && expected === 'allowed') return;
 
-    const { url, body } = await requestFor(route, caller);
+    const { url, body, headers } = await requestFor(route, caller);
     const answer = await api.call(route.method, url, {
       as: members[caller] ?? null,
       ...(body && { body }),
-      ...(caller === 'device' && { headers: { authorization: `Bearer ${await device.token()}` } }),
+      headers: {
+        ...headers,
+        ...(caller === 'device' && { authorization: `Bearer ${await device.token()}` }),
+      },
     });
     if (expected === 'allowed') {
       expect(answer.status, answer.text).toBeLessThan(400);
@@ -107,10 +114,14 @@ interface Sample {
   values?: Record<string, string>;
   query?: string;
   body?: object;
+  headers?: Record<string, string>;
 }
 
 /** A request that would succeed for whoever may make it, on things made for it alone. */
-async function requestFor(route: Route, caller: Caller): Promise<{ url: string; body?: object }> {
+async function requestFor(
+  route: Route,
+  caller: Caller,
+): Promise<{ url: string; body?: object; headers?: Record<string, string> }> {
   const name = `thing-${++count}`;
   const values: Record<string, string> = { organization: 'default', name };
   if (route.path.includes(':device')) {
@@ -133,6 +144,7 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
   if (route.path.endsWith('/enrolment-tokens/:name')) await enrolmentToken(name);
 
   const sample: Sample | undefined =
+    (await oidcSample(oidc, route)) ??
     (await accessSample(api, route)) ??
     (await configurationSample(api, route, name)) ??
     (await contentSample(api, route, name)) ??
@@ -142,7 +154,7 @@ async function requestFor(route: Route, caller: Caller): Promise<{ url: string; 
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
   const url = sample?.query === undefined ? path : `${path}?${sample.query}`;
-  return { url, ...(body && { body }) };
+  return { url, ...(body && { body }), ...(sample?.headers && { headers: sample.headers }) };
 }
 
 async function bodyFor({ method, path }: Route, name: string): Promise<object | undefined> {
@@ -189,6 +201,11 @@ test('only what has to be open is open', () => {
     'POST /api/auth/login',
     'POST /api/auth/refresh',
     'POST /api/auth/logout',
+    'GET /api/auth/oidc/start',
+    'GET /api/auth/oidc/callback',
+    'POST /api/auth/oidc/token',
+    'POST /api/auth/oidc/device',
+    'POST /api/auth/oidc/device/token',
     'GET /healthz',
     'GET /readyz',
     'GET /metrics',

@@ -9,6 +9,7 @@ import type { EventStreams } from './event-streams.ts';
 import type { BodyTexts } from './json-body.ts';
 import { loginRoutes } from './login-routes.ts';
 import type { ApiMetrics } from './metrics.ts';
+import { oidcRoutes } from './oidc-routes.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import type { ApiConfig } from './parts.ts';
 import { pullRoutes } from './pull-routes.ts';
@@ -49,6 +50,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...deviceTransferRoutes,
   ...enrolmentRoutes,
   ...loginRoutes,
+  ...oidcRoutes,
   ...userRoutes,
   ...accountRoutes,
   ...organizationRoutes,

@@ -115,6 +115,17 @@ const resetPassword = route({
     showMade(await parts.core.access.accounts.resetPassword(actor, params.email, body.password)),
 });
 
+const unlink = route({
+  method: 'DELETE',
+  path: `${root}/:email/identities`,
+  role,
+  tag,
+  summary: 'Forget who somebody is at the identity provider: the next identity with this e-mail is linked',
+  params: AccountPath,
+  errors: ['conflict'],
+  handle: ({ parts, actor, params }) => parts.core.access.accounts.unlink(actor, params.email),
+});
+
 const remove = route({
   method: 'DELETE',
   path: `${root}/:email`,
@@ -126,7 +137,17 @@ const remove = route({
   handle: ({ parts, actor, params }) => parts.core.access.accounts.remove(actor, params.email),
 });
 
-export const userRoutes: Route[] = [list, create, describe, setRole, disable, enable, resetPassword, remove];
+export const userRoutes: Route[] = [
+  list,
+  create,
+  describe,
+  setRole,
+  disable,
+  enable,
+  resetPassword,
+  unlink,
+  remove,
+];
 
 const showAccount = (row: MemberRow): Account => ({
   email: row.email,

@@ -3,7 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import { createInProcessBus } from '../../controller/bus/in-process.ts';
 import type { ApiConfig, ApiParts } from '../../controller/api/parts.ts';
 import { createApi } from '../../controller/api/server.ts';
-import { type ControllerCore, createControllerCore, defaultSettings } from '../../controller/core.ts';
+import {
+  type ControllerCore,
+  type ControllerParts,
+  createControllerCore,
+  defaultSettings,
+} from '../../controller/core.ts';
 import type { AccessTokenRow, AccountRow, OrganizationRow } from '../../controller/store/access.ts';
 import { type Content, createContent } from '../../controller/content/content.ts';
 import { DiskBlobs } from '../../controller/content/disk-blobs.ts';
@@ -69,6 +74,7 @@ export class ApiUnderTest {
   static async start(
     config: Partial<ApiConfig> = {},
     replaced: (parts: Omit<ApiParts, 'config'>) => Partial<ApiParts> = () => ({}),
+    coreParts: Partial<ControllerParts> = {},
   ): Promise<ApiUnderTest> {
     const folder = temporaryFolder('api');
     const store = await openStore({ dialect: 'sqlite', path: ':memory:' });
@@ -81,6 +87,7 @@ export class ApiUnderTest {
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
       settings: { ...defaultSettings, pollMs: 50 },
       sync: (order, submit) => configuration.apply(order, submit),
+      ...coreParts,
     });
     const configuration = createConfiguration({
       ...base,
@@ -176,9 +183,9 @@ export class ApiUnderTest {
     };
   }
 
-  /** Listens on a free port of loopback and answers the base URL. */
-  listen(): Promise<string> {
-    return this.app.listen({ host: '127.0.0.1', port: 0 });
+  /** Listens on loopback, on a free port unless told which, and answers the base URL. */
+  listen(port = 0): Promise<string> {
+    return this.app.listen({ host: '127.0.0.1', port });
   }
 }
 

@@ -1,0 +1,5 @@
+/** Where a request comes from, for limits and the audit log. */
+export interface Origin {
+  ipAddress: string;
+  requestId: string | null;
+}
