@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from '../test/harness/cluster.ts';
 import { temporaryFolder } from './children.ts';
-import { emit, median, numberOption, residentKib, tell } from './measure.ts';
+import { emit, median, numberOption, residentPeak, tell } from './measure.ts';
 
 const mib = 1024 * 1024;
 const files = 200;
@@ -39,10 +39,15 @@ export async function configuration(): Promise<void> {
   writeFileSync(config, `configuration: { profile: bench, profiles_folder: ${folder}/profiles }\n`);
   await using cluster = await Cluster.create('bench-configuration');
   const agent = await cluster.join('edge-1', { dummy: false, startArguments: ['--config', config] });
-  await syncs(cluster, folder, runs);
-  await pulls(cluster, folder, Math.min(runs, 3));
-  await backups(cluster, { folder, sizeMib, runs: Math.min(runs, 3), pid: agent.program.pid });
+  const pids = { agent: agent.program.pid, controller: cluster.controller.program.pid };
+  const work = { folder, runs: Math.min(runs, 3), pids };
+  if (isAsked('sync')) await syncs(cluster, folder, runs);
+  if (isAsked('pull')) await pulls(cluster, work, numberOption('pull-mib', 50));
+  if (isAsked('backup')) await backups(cluster, work, sizeMib);
 }
+
+/** `--no-sync`, `--no-pull`, `--no-backup` leave one out. */
+const isAsked = (part: string): boolean => !process.argv.includes(`--no-${part}`);
 
 const device = ['--device', 'edge-1', '--wait', '--json'];
 
@@ -82,9 +87,15 @@ async function syncs(cluster: Cluster, folder: string, runs: number): Promise<vo
   emit('sync', { files, runs, endToEndMs: median(took) });
 }
 
-async function pulls(cluster: Cluster, folder: string, runs: number): Promise<void> {
-  const sizeMib = 50;
+interface Work {
+  folder: string;
+  runs: number;
+  pids: { agent: number; controller: number };
+}
+
+async function pulls(cluster: Cluster, { folder, runs, pids }: Work, sizeMib: number): Promise<void> {
   const took: number[] = [];
+  const memory = [residentPeak(pids.agent), residentPeak(pids.controller)];
   for (let run = 0; run < runs; run += 1) {
     // Text, so that all of it is looked through for secrets and goes into the view.
     const line = `${run} option value of a configuration line that is as long as such lines are\n`;
@@ -94,15 +105,14 @@ async function pulls(cluster: Cluster, folder: string, runs: number): Promise<vo
     tell(`pull of ${sizeMib} MiB: ${took.at(-1)} ms`);
   }
   writeFileSync(join(folder, 'large', 'big.conf'), '');
-  emit('pull', { sizeMib, runs, mbPerSecond: sizeMib / (median(took) / 1000) });
+  const [agentMib, controllerMib] = memory.map((peak) => peak());
+  emit('pull', { sizeMib, runs, mbPerSecond: sizeMib / (median(took) / 1000), agentMib, controllerMib });
 }
 
-async function backups(
-  cluster: Cluster,
-  { folder, sizeMib, runs, pid }: { folder: string; sizeMib: number; runs: number; pid: number },
-): Promise<void> {
-  for (let index = 0; index < sizeMib / 64; index += 1) {
-    writeFileSync(join(folder, 'huge', `${index}.bin`), randomBytes(64 * mib));
+async function backups(cluster: Cluster, { folder, runs, pids }: Work, sizeMib: number): Promise<void> {
+  const pieceMib = Math.min(sizeMib, 64);
+  for (let index = 0; index < sizeMib / pieceMib; index += 1) {
+    writeFileSync(join(folder, 'huge', `${index}.bin`), randomBytes(pieceMib * mib));
   }
   const keys = ['one', 'two'].map((name) => {
     const key = join(cluster.folder, `${name}.key`);
@@ -110,35 +120,62 @@ async function backups(
     return execFileSync('age-keygen', ['-y', key]).toString().trim();
   });
   const recipients = keys.flatMap((key) => ['--recipient', key]);
-  await muster(cluster, 'backup', 'config', 'set', ...recipients, '--include', `${folder}/huge`);
+  const limit = ['--max-bytes', String((sizeMib + 64) * mib)];
+  await muster(cluster, 'backup', 'config', 'set', ...recipients, ...limit, '--include', `${folder}/huge`);
 
-  const byHand: number[] = [];
-  const ours: number[] = [];
-  let agentMib = 0;
-  let controllerMib = 0;
+  const times: Record<'byHand' | 'sent' | 'proven' | 'whole', number[]> = {
+    byHand: [],
+    sent: [],
+    proven: [],
+    whole: [],
+  };
+  const memory = [residentPeak(pids.agent), residentPeak(pids.controller)];
   for (let run = 0; run < runs; run += 1) {
     const started = performance.now();
     const pipe = 'tar -c -C "$1" . | zstd -q -T1 -3 | age -r "$2" -r "$3" > "$4" && sync "$4"';
     execFileSync('sh', ['-c', pipe, 'sh', join(folder, 'huge'), ...keys, join(folder, 'by-hand.age')]);
-    byHand.push(performance.now() - started);
+    times.byHand.push(performance.now() - started);
 
-    const watch = setInterval(() => {
-      agentMib = Math.max(agentMib, residentKib(pid) / 1024);
-      controllerMib = Math.max(controllerMib, residentKib(cluster.controller.program.pid) / 1024);
-    }, 100);
     await muster(cluster, 'backup', 'run', '--full', ...device);
-    clearInterval(watch);
-    ours.push(await taskMs(cluster, 'BACKUP'));
-    tell(`backup of ${sizeMib} MiB: ${ours.at(-1)} ms, by hand ${byHand.at(-1)?.toFixed(0)} ms`);
+    times.whole.push(await taskMs(cluster, 'BACKUP'));
+    const { sentMs, provenMs } = await archiveMs(cluster);
+    times.sent.push(sentMs);
+    times.proven.push(provenMs);
+    const last = Object.entries(times).map(([name, list]) => `${name} ${list.at(-1)?.toFixed(0)} ms`);
+    tell(`backup of ${sizeMib} MiB: ${last.join(', ')}`);
   }
-  const seconds = (values: number[]): number => median(values) / 1000;
+  const seconds = (name: keyof typeof times): number => median(times[name]) / 1000;
+  const ratio = (name: keyof typeof times): number =>
+    median(times.byHand.map((ms, run) => ms / (times[name][run] ?? Number.NaN)));
+  const [agentMib, controllerMib] = memory.map((peak) => peak());
   emit('backup', {
     sizeMib,
     runs,
-    mbPerSecond: sizeMib / seconds(ours),
-    byHandMbPerSecond: sizeMib / seconds(byHand),
-    ratio: seconds(byHand) / seconds(ours),
+    byHandMbPerSecond: sizeMib / seconds('byHand'),
+    mbPerSecondSent: sizeMib / seconds('sent'),
+    mbPerSecondReadBack: sizeMib / seconds('proven'),
+    mbPerSecondWhole: sizeMib / seconds('whole'),
+    ratioSent: ratio('sent'),
+    ratioWhole: ratio('whole'),
     agentMib,
     controllerMib,
   });
+}
+
+/** From the request until the archive was made, sent and on the controller's disk; and from then until it was read back and proven. */
+async function archiveMs(cluster: Cluster): Promise<{ sentMs: number; provenMs: number }> {
+  const [archive] = JSON.parse(await muster(cluster, 'backup', 'list', '--json')) as {
+    task: string;
+    stored_at: string;
+    readable_at: string;
+  }[];
+  const stored = Date.parse(archive?.stored_at ?? '');
+  const [task] = JSON.parse(await muster(cluster, 'task', 'list', '--type', 'BACKUP', '--json')) as {
+    code: string;
+    created_at: string;
+  }[];
+  return {
+    sentMs: stored - Date.parse(task?.created_at ?? ''),
+    provenMs: Date.parse(archive?.readable_at ?? '') - stored,
+  };
 }

@@ -1,13 +1,15 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import type { UploadName } from '../../shared/protocol/transfer.ts';
 import type { Store } from '../store/store.ts';
 import { type BlobProof, type Blobs, proofOf } from './blobs.ts';
+import { atMost, isCut, TooLong } from './upload-body.ts';
+import { UploadDigests } from './upload-digests.ts';
 
 /** One thing that a task brings. */
 export interface UploadSlot {
@@ -27,6 +29,10 @@ export interface UploadsParts {
 
 const defaultMaxAtOnce = 2_000;
 const retryAfterMs = 2_000;
+/** A request that brings so much sets the disk to work at once. */
+const largeBytes = 4 * 1024 * 1024;
+/** Memory that one upload may take while the disk is slow. */
+const waitingBytes = 512 * 1024;
 const partPattern = /^([0-9A-Za-z]{8})-([a-z]+)\.part$/;
 
 export const uploadHolder = (code: string, name: UploadName): string => `${code}/${name}`;
@@ -41,6 +47,8 @@ export const uploadHolder = (code: string, name: UploadName): string => `${code}
 export class Uploads {
   readonly #parts: UploadsParts;
   readonly #writers = new Map<string, Writer>();
+  readonly #digests = new UploadDigests();
+  #syncing: { path: string; over: Promise<void> } | undefined;
 
   constructor(parts: UploadsParts) {
     this.#parts = parts;
@@ -70,10 +78,13 @@ export class Uploads {
       if (offset !== end) throw notThere(slot, offset, end);
       if (end + (body.bytes ?? 0) > slot.maxBytes) throw await this.#tooLarge(slot);
 
-      const file = createWriteStream(path, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 });
+      const digest = this.#digests.follow(keyOf(slot), end);
+      const file = createWriteStream(path, { flags: 'a', mode: 0o600, highWaterMark: waitingBytes });
       const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
       try {
-        await pipeline(body.stream, atMost(slot.maxBytes - end), file, { signal });
+        await pipeline(body.stream, atMost(slot.maxBytes - end, digest?.add), file, { signal });
+        digest?.keep();
+        if (file.bytesWritten >= largeBytes) this.#syncAhead(slot, path);
       } catch (error) {
         if (error instanceof TooLong) throw await this.#tooLarge(slot);
         if (signal.aborted) throw takenOver(slot);
@@ -92,6 +103,27 @@ export class Uploads {
     return this.#alone(slot, () => this.#complete(slot, claim), true);
   }
 
+  /** Lets the disk write while more arrives; one upload at a time, so that others find threads. */
+  #syncAhead(slot: UploadSlot, path: string): void {
+    this.#syncing ??= {
+      path,
+      over: this.#sync(slot, path).finally(() => {
+        this.#syncing = undefined;
+      }),
+    };
+  }
+
+  async #sync({ code, name }: UploadSlot, path: string): Promise<void> {
+    try {
+      await using file = await open(path, 'r');
+      await file.datasync();
+    } catch (error) {
+      this.#parts.log.error({ task: code, name, err: error }, 'an upload cannot be brought to the disk');
+      // A failed write is told once, and the sync that makes a blob of the file would not hear of it: all has to come again.
+      await rm(path, { force: true });
+    }
+  }
+
   /** Removes what tasks left that are over. */
   async sweep(signal?: AbortSignal): Promise<void> {
     const { folder, store, log } = this.#parts;
@@ -103,6 +135,7 @@ export class Uploads {
       const task = await store.tasks.get(undefined, code);
       if (task?.status === 'IN_PROGRESS') continue;
       await rm(join(folder, file), { force: true });
+      this.#digests.forget(`${code}-${name}`);
       log.info({ task: code, name }, 'an upload of a task that is over was removed');
     }
     await store.blobs.releaseEndedUploads();
@@ -118,11 +151,14 @@ export class Uploads {
     }
     await mkdir(this.#parts.folder, { recursive: true, mode: 0o700 });
     if (claim.size === 0) await writeFile(path, '', { flag: 'a', mode: 0o600 });
+    if (this.#syncing?.path === path) await this.#syncing.over;
     const arrived = await sizeOf(path);
     if (arrived === undefined) await this.#letGo(slot);
     if ((arrived ?? 0) < claim.size) throw notThere(slot, claim.size, arrived ?? 0);
 
-    const proof = await proofOf(createReadStream(path, { highWaterMark: 1024 * 1024 }));
+    const seen = this.#digests.proof(keyOf(slot), arrived ?? 0);
+    const proof = seen ?? (await proofOf(createReadStream(path, { highWaterMark: 1024 * 1024 })));
+    this.#digests.forget(keyOf(slot));
     if (proof.size !== claim.size || proof.sha256 !== claim.sha256) {
       await rm(path, { force: true });
       throw new AppError(
@@ -195,21 +231,6 @@ interface Writer {
   completed?: Promise<void>;
 }
 
-class TooLong extends Error {}
-
-/** Passes on so many bytes, and fails at the first one more. */
-function atMost(bytes: number): Transform {
-  let left = bytes;
-  return new Transform({
-    highWaterMark: 256 * 1024,
-    transform(chunk: Buffer, _encoding, done) {
-      left -= chunk.length;
-      if (left < 0) done(new TooLong());
-      else done(null, chunk);
-    },
-  });
-}
-
 const keyOf = ({ code, name }: UploadSlot): string => `${code}-${name}`;
 
 const nothing = () => undefined;
@@ -218,12 +239,6 @@ const notThere = ({ code, name }: UploadSlot, offset: number, end: number): AppE
   new AppError('conflict', `${name} of task ${code} ends at ${end}, and not at ${offset}: go on from there`, {
     detail: { offset: end },
   });
-
-/** The other side ended the connection in the middle of the body. */
-const isCut = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE');
 
 const cutOff = ({ code, name }: UploadSlot): AppError =>
   new AppError(
