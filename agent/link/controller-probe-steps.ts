@@ -53,9 +53,13 @@ export async function connectOnce(
   }
 }
 
-/** TLS without a session of before. */
-export async function secureOnce(socket: Socket, host: string, signal: AbortSignal): Promise<Socket> {
-  const secured = connectTls({ socket, host, servername: isName(host) ? host : '' });
+/** TLS without a session of before; `ca` is whom to trust, as PEM. */
+export async function secureOnce(
+  socket: Socket,
+  { host, ca }: { host: string; ca: string[] },
+  signal: AbortSignal,
+): Promise<Socket> {
+  const secured = connectTls({ socket, host, ca, servername: isName(host) ? host : '' });
   secured.on('error', () => undefined);
   await once(secured, 'secureConnect', { signal });
   return secured;
@@ -66,7 +70,7 @@ export interface ProbeQuestion {
   socket: Socket;
   token: string;
   controllerClock: ControllerClock;
-  body: { transaction: string; nonce: string };
+  body: { transaction: string; nonce: string; padding: string };
 }
 
 /** One request over this connection, and no other. */

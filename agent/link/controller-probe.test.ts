@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { afterEach, expect, test } from 'vitest';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
 import { generateKeyPair, signText } from '../../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { freePort } from '../../test/harness/free-port.ts';
 import { selfSigned } from '../../test/harness/self-signed.ts';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { fail, TransferController } from '../../test/harness/transfer-controller.ts';
 import type { ControllerProbe } from '../handlers/transfers.ts';
 import { ControllerClock } from './controller-clock.ts';
 import { HttpControllerProbe } from './controller-probe.ts';
 
-const machineTrusts = getCACertificates('default');
-afterEach(() => setDefaultCACertificates(machineTrusts));
+afterEach(() => vi.unstubAllEnvs());
 const never = new AbortController().signal;
 const transaction = 'transaction-1';
 
@@ -55,10 +56,38 @@ test('over TLS too, when the certificate is trusted, and with a name that is loo
     phase: 'tls',
     error: expect.stringMatching(/self-signed/),
   });
-  setDefaultCACertificates([...machineTrusts, tls.cert]);
+  using folder = temporaryFolder('trust');
+  const trusted = join(folder.path, 'ca.pem');
+  vi.stubEnv('NODE_EXTRA_CA_CERTS', trusted);
+  writeFileSync(trusted, tls.cert);
   expect(await attempt(probe)).toMatchObject({ ok: true, phase: 'done' });
   const other = probeOf(controller, controller.url.replace('localhost', '127.0.0.1'));
   expect(await attempt(other)).toMatchObject({ ok: false, phase: 'tls' });
+
+  rmSync(trusted); // what this process has read once does not count
+  expect(await attempt(probe)).toMatchObject({ ok: false, phase: 'tls' });
+});
+
+test('question and answer are larger than the largest packets, and the answer brings back what was sent', async () => {
+  await using controller = await TransferController.start();
+  let length = 0;
+  controller.fault = (_request, _response, body) => {
+    length = body.length;
+    return false;
+  };
+  expect(await attempt(probeOf(controller))).toMatchObject({ ok: true });
+  expect(length).toBeGreaterThan(2 * 9000);
+
+  controller.fault = (_request, response, body) => {
+    const { statement, signature } = controller.probeAnswer(body);
+    json(response, { statement, signature });
+    return true;
+  };
+  expect(await attempt(probeOf(controller))).toMatchObject({
+    ok: false,
+    phase: 'signature',
+    error: expect.stringContaining('does not bring back'),
+  });
 });
 
 const json = (response: ServerResponse, value: unknown) =>

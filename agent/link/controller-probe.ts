@@ -1,10 +1,11 @@
 import { isIP } from 'node:net';
 import type { Clock } from '../../shared/clock.ts';
 import { importPublicKey, verifyText } from '../../shared/node/keys.ts';
-import { type ProbeAnswer, ProbeStatement } from '../../shared/protocol/transfer.ts';
+import { type ProbeAnswer, probePaddingBytes, ProbeStatement } from '../../shared/protocol/transfer.ts';
 import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import { askOnce, connectOnce, LookUps, secureOnce } from './controller-probe-steps.ts';
 import { deviceToken, type DeviceTokenParts } from './device-token.ts';
+import { trustNow } from './trust-now.ts';
 import { reasonOf } from './transfers-retries.ts';
 
 export interface ControllerProbeParts extends DeviceTokenParts {
@@ -76,18 +77,19 @@ export class HttpControllerProbe {
     let socket = connection.socket;
     if (new URL(url).protocol === 'https:') {
       enter('tls');
-      socket = await secureOnce(socket, host, signal);
+      socket = await secureOnce(socket, { host, ca: await trustNow(signal) }, signal);
     }
     enter('answer');
     const nonce = Buffer.from(random.bytes(24)).toString('base64url');
+    // By chance, so that nothing on the way can make it short.
+    const padding = Buffer.from(random.bytes((probePaddingBytes * 3) / 4)).toString('base64url');
     const token = await deviceToken(this.#parts);
-    const answer = await askOnce(
-      { url, socket, token, controllerClock, body: { transaction, nonce } },
-      signal,
-    );
+    const body = { transaction, nonce, padding };
+    const answer = await askOnce({ url, socket, token, controllerClock, body }, signal);
 
     enter('signature');
     requireOwnAnswer(answer, { transaction, nonce, device: deviceId }, controllerKey);
+    if (answer.padding !== padding) throw new Error('the answer does not bring back what was sent along');
     enter('done');
   }
 }

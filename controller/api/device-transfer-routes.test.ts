@@ -385,10 +385,10 @@ describe('a report', () => {
 
 test('a probe is answered over what was asked, signed by the controller', async () => {
   const asked = { transaction: 'tx-1', nonce: 'n'.repeat(16) };
-  const { statement, signature } = (await device.call('POST', probePath, asked)).body as Record<
-    string,
-    string
-  >;
+  const padding = 'p'.repeat(20_000);
+  const answer = (await device.call('POST', probePath, { ...asked, padding })).body as Record<string, string>;
+  const { statement, signature } = answer;
+  expect(answer['padding']).toBe(padding);
   expect(JSON.parse(statement ?? '')).toMatchObject({ purpose: 'probe', device: device.id, ...asked });
   const key = importPublicKey(api.core.identity.keys.publicKey);
   expect(verifyText(statement ?? '', signature ?? '', key)).toBe(true);

@@ -175,7 +175,7 @@ const probe = deviceRoute({
   body: ProbeRequest,
   answer: ProbeAnswer,
   handle: async ({ parts, device, body }) => {
-    const { transaction, nonce } = body;
+    const { transaction, nonce, padding } = body;
     const said: ProbeStatement = {
       purpose: 'probe',
       device: device.id,
@@ -184,7 +184,7 @@ const probe = deviceRoute({
       at: parts.clock.now(),
     };
     const statement = JSON.stringify(said);
-    return { statement, signature: signText(statement, parts.core.identity.keys.privateKey) };
+    return { statement, signature: signText(statement, parts.core.identity.keys.privateKey), padding };
   },
 });
 

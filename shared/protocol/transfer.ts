@@ -73,12 +73,20 @@ export const ArchiveAnswer = z.object({
 });
 export type ArchiveAnswer = z.output<typeof ArchiveAnswer>;
 
+/** Without meaning: makes question and answer longer than two of the largest packets of any network, so that a way that lets only small ones through fails. */
+export const probePaddingBytes = 20_000;
 export const ProbeRequest = z.strictObject({
   transaction: z.string().max(64),
   nonce: z.string().min(16).max(128),
+  /** Comes back as it is. */
+  padding: z.string().max(32_768).default(''),
 });
 /** `statement`: exact JSON text of `ProbeStatement`; `signature`: the controller's Ed25519 over it, base64url. */
-export const ProbeAnswer = z.object({ statement: z.string(), signature: z.string() });
+export const ProbeAnswer = z.object({
+  statement: z.string(),
+  signature: z.string(),
+  padding: z.string().max(32_768).default(''),
+});
 export type ProbeAnswer = z.output<typeof ProbeAnswer>;
 export const ProbeStatement = z.object({
   purpose: z.literal('probe'),

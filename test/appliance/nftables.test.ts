@@ -46,6 +46,8 @@ describe.skipIf(notTested('nftables', SyncLab.unavailable('nft')))('nftables', (
     ],
     ['answers are dropped', input('policy drop; iif lo accept;')],
     ['the controller’s port is refused', output('tcp dport 7443 reject;')],
+    ['only small packets get out', output('meta length > 1000 drop;')],
+    ['only small packets get in', input('meta length > 1000 drop;')],
   ])(
     'a ruleset that locks out is refused before the host is touched: %s',
     async (_, rules) => {

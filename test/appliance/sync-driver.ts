@@ -1,26 +1,36 @@
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { ControllerClock } from '../../agent/link/controller-clock.ts';
+import { HttpControllerProbe } from '../../agent/link/controller-probe.ts';
 import { createLinuxTransactionMachine } from '../../agent/transaction/linux/machine.ts';
 import { createProcesses } from '../../agent/system/processes.ts';
 import { loadProfiles } from '../../agent/transaction/profiles.ts';
 import { runTransaction } from '../../agent/transaction/transaction.ts';
 import type { TransactionContext, TransactionParts } from '../../agent/transaction/transaction-parts.ts';
+import type { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
+import { Unit } from '../../shared/device-profile.ts';
 import { matchesGlob } from '../../shared/glob.ts';
 import { Manifest } from '../../shared/manifest.ts';
-import { systemClock } from '../../shared/node/system-clock.ts';
+import { importPrivateKey } from '../../shared/node/keys.ts';
+import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { Sync } from '../../shared/task-types/sync.ts';
 
 /**
- * One transaction with the shipped profile on the machine it runs on: `node sync-driver.ts PLAN`, a JSON file. Blobs are local, and the
- * controller is whoever says `here` to a new connection. Prints the outcome as one line of JSON.
+ * One transaction with the shipped profile on the machine it runs on: `node sync-driver.ts PLAN`, a JSON file. Blobs are local, the
+ * controller is asked as the agent asks it. Prints the outcome as one line of JSON.
  */
 export interface SyncPlan {
   id: string;
   generation: number;
-  controller: { host: string; port: number };
+  controller: { url: string; controllerId: string; controllerKey: string; deviceId: string };
+  /** Of the device, PEM. */
+  privateKey: string;
+  /** Units beside those of the shipped profile. */
+  units?: z.input<typeof Unit>[];
   files: Record<string, string>;
+  /** The window; 30 unless it says more or less. */
+  confirmSeconds?: number;
   /** Ends it by a wish to stop when everything is applied: at the second probe, the first being the one before any change. */
   stopAfterApply?: boolean;
 }
@@ -28,8 +38,14 @@ export interface SyncPlan {
 const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as SyncPlan;
 const shipped = loadProfiles().get('debian');
 if (!shipped) throw new Error('there is no profile for Debian');
-const units = shipped.units.map(({ confirm_s: _, ...unit }) => unit);
-const profile = { ...shipped, units, confirm_s: 30, probe: { every_s: 0.2, need: 2, over_s: 0.5 } };
+const own = (plan.units ?? []).map((unit) => Unit.parse(unit));
+const units = [...own, ...shipped.units].map(({ confirm_s: _, ...unit }) => unit);
+const profile = {
+  ...shipped,
+  units,
+  confirm_s: plan.confirmSeconds ?? 30,
+  probe: { every_s: 0.2, need: 2, over_s: 0.5 },
+};
 
 const blobs = new Map<string, Buffer>();
 const keep = (text: string): string => {
@@ -62,6 +78,14 @@ const manifest = JSON.stringify(
 
 const stopping = new AbortController();
 let probes = 0;
+const attemptMs = 2000; // the window is short here
+const probe = new HttpControllerProbe({
+  ...plan.controller,
+  keys: importPrivateKey(plan.privateKey),
+  controllerClock: new ControllerClock(systemClock),
+  random: systemRandom,
+  clock: systemClock,
+});
 const folder = '/var/lib/muster-lab/transactions';
 const parts: TransactionParts = {
   device: { id: 'lab' },
@@ -76,11 +100,11 @@ const parts: TransactionParts = {
     secrets: () => Promise.reject(new Error('there are no secrets')),
   },
   probe: {
-    address: plan.controller,
-    attempt: (_, timeoutMs) => {
+    address: probe.address,
+    attempt: (transaction, timeoutMs, signal) => {
       probes += 1;
       if (plan.stopAfterApply && probes === 2) stopping.abort(new TaskError('cancelled', 'enough'));
-      return probe(timeoutMs);
+      return probe.attempt(transaction, Math.min(timeoutMs, attemptMs), signal);
     },
   },
   keys: {
@@ -90,28 +114,6 @@ const parts: TransactionParts = {
   },
   ownPaths: ['/var/lib/muster-lab'],
 };
-
-function probe(timeoutMs: number) {
-  const started = performance.now();
-  return new Promise<Awaited<ReturnType<TransactionParts['probe']['attempt']>>>((resolve) => {
-    const socket = connect({ ...plan.controller, timeout: Math.min(timeoutMs, 1000) });
-    const end = (ok: boolean, error?: string): void => {
-      socket.destroy();
-      const told = error === undefined ? {} : { error };
-      resolve({
-        at: Date.now(),
-        ok,
-        phase: ok ? 'done' : 'tcp',
-        duration_ms: performance.now() - started,
-        ...told,
-      });
-    };
-    socket.once('data', (data) => end(data.toString() === 'here', 'another answer'));
-    socket.once('timeout', () => end(false, 'no answer'));
-    socket.once('error', ({ message }) => end(false, message));
-    socket.once('close', () => end(false, 'closed'));
-  });
-}
 
 const lines: string[] = [];
 const context: TransactionContext = {

@@ -1,15 +1,15 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { exportPrivateKey } from '../../shared/node/keys.ts';
 import { SyncStep } from '../../shared/task-types/sync.ts';
 import { Appliance, type ApplianceOptions, applianceUnavailable } from '../harness/appliance.ts';
 import { lacks } from '../harness/not-tested.ts';
 import { projectRoot } from '../harness/source-files.ts';
+import { TransferController } from '../harness/transfer-controller.ts';
 import type { SyncPlan } from './sync-driver.ts';
 
 const driver = join(projectRoot, 'test/appliance/sync-driver.ts');
-const controller = { host: '10.77.0.1', port: 7443 };
+const port = 7443;
 
 const Outcome = z.object({
   outcome: z.string(),
@@ -22,30 +22,42 @@ const Outcome = z.object({
 });
 export type SyncOutcome = z.output<typeof Outcome>;
 
+/** Without the network, its start would wait for the root's trust anchor. */
+export const unboundWithoutNetwork = {
+  '/etc/default/unbound': 'ROOT_TRUST_ANCHOR_UPDATE=false\n',
+  '/etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf': '',
+};
+
 /** An appliance with real services, and a controller that it reaches over the hub. */
 export class SyncLab implements AsyncDisposable {
   readonly appliance: Appliance;
-  readonly #server: Server;
+  readonly #controller: TransferController;
+  /** Where the appliance reaches it. */
+  readonly #url: string;
   #generation = 0;
   /** What was applied last: a transaction names everything, what it does not name is deleted. */
   #desired: Record<string, string> = {};
 
-  private constructor(appliance: Appliance, server: Server) {
+  private constructor(appliance: Appliance, controller: TransferController, url: string) {
     this.appliance = appliance;
-    this.#server = server;
+    this.#controller = controller;
+    this.#url = url;
   }
 
-  static async boot(options: ApplianceOptions = {}): Promise<SyncLab> {
-    const server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.end('here');
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+  /** `controllerName` instead of the hub's address; with `tls` it answers over HTTPS. */
+  static async boot({
+    controllerName,
+    tls,
+    ...options
+  }: ApplianceOptions & {
+    controllerName?: string;
+    tls?: { cert: string; key: string };
+  } = {}): Promise<SyncLab> {
+    const controller = await TransferController.start(tls);
     const appliance = await Appliance.boot(options);
-    const address = server.address();
-    await appliance.expose(controller.port, typeof address === 'object' && address ? address.port : 0);
-    return new SyncLab(appliance, server);
+    await appliance.expose(port, controller.port);
+    const host = controllerName ?? appliance.hub.address;
+    return new SyncLab(appliance, controller, `${tls ? 'https' : 'http'}://${host}:${port}`);
   }
 
   /** Why no lab can be had on this machine, or undefined. */
@@ -56,14 +68,25 @@ export class SyncLab implements AsyncDisposable {
   /** One transaction with these files and all that were applied before, by the shipped profile. */
   async sync(
     files: Record<string, string>,
-    options: Pick<SyncPlan, 'stopAfterApply'> = {},
+    {
+      env = {},
+      ...options
+    }: Pick<SyncPlan, 'stopAfterApply' | 'units' | 'confirmSeconds'> & { env?: Record<string, string> } = {},
   ): Promise<SyncOutcome> {
     const generation = ++this.#generation;
     const all = { ...this.#desired, ...files };
-    const plan: SyncPlan = { id: `lab-${generation}`, generation, controller, files: all, ...options };
+    const { controllerId, deviceId, keys, deviceKeys } = this.#controller;
+    const plan: SyncPlan = {
+      id: `lab-${generation}`,
+      generation,
+      controller: { url: this.#url, controllerId, deviceId, controllerKey: keys.publicKey },
+      privateKey: exportPrivateKey(deviceKeys.privateKey),
+      files: all,
+      ...options,
+    };
     const path = `/var/lib/muster-lab-plan-${generation}.json`;
     await this.appliance.write(path, JSON.stringify(plan));
-    const end = await this.appliance.exec([process.execPath, driver, path]);
+    const end = await this.appliance.exec([process.execPath, driver, path], { env, timeoutMs: 100_000 });
     const line = end.stdout.trim().split('\n').at(-1) ?? '';
     if (end.exitCode !== 0 || line === '') throw new Error(`the driver failed: ${end.stderr.slice(-4000)}`);
     const outcome = Outcome.parse(JSON.parse(line));
@@ -91,6 +114,6 @@ export class SyncLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.appliance[Symbol.asyncDispose]();
-    this.#server.close();
+    await this.#controller[Symbol.asyncDispose]();
   }
 }

@@ -1,18 +1,12 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { notTested } from '../harness/not-tested.ts';
-import { SyncLab } from './sync-lab.ts';
+import { SyncLab, unboundWithoutNetwork } from './sync-lab.ts';
 
 const path = '/etc/unbound/unbound.conf.d/lan.conf';
 const server = (...lines: string[]): string => `server:\n${lines.map((line) => `  ${line}\n`).join('')}`;
 const lan = ['interface: 10.77.0.2', 'interface: 127.0.0.1', 'access-control: 10.77.0.0/24 allow'];
 const named = (name: string): string => `local-data: "${name}.lab. A 192.0.2.7"`;
-
-/** Without the network, its start would wait for the root's trust anchor. */
-export const unboundWithoutNetwork = {
-  '/etc/default/unbound': 'ROOT_TRUST_ANCHOR_UPDATE=false\n',
-  '/etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf': '',
-};
 
 describe.skipIf(notTested('unbound', SyncLab.unavailable('unbound', 'dig')))('unbound', () => {
   let lab: SyncLab;

@@ -150,8 +150,8 @@ export class TransferController implements AsyncDisposable {
     body: Buffer,
     over: Record<string, unknown> = {},
     signedBy: KeyPair = this.keys,
-  ): { statement: string; signature: string } {
-    const { transaction, nonce } = ProbeRequest.parse(JSON.parse(body.toString()));
+  ): { statement: string; signature: string; padding: string } {
+    const { transaction, nonce, padding } = ProbeRequest.parse(JSON.parse(body.toString()));
     const statement = JSON.stringify({
       purpose: 'probe',
       device: this.deviceId,
@@ -160,7 +160,7 @@ export class TransferController implements AsyncDisposable {
       at: Date.now(),
       ...over,
     });
-    return { statement, signature: signText(statement, signedBy.privateKey) };
+    return { statement, signature: signText(statement, signedBy.privateKey), padding };
   }
 
   #report(pathname: string, body: Buffer, response: ServerResponse): void {

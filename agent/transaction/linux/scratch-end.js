@@ -4,6 +4,9 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
+// More than two of the largest packets of any network: a way that lets only small ones through is none.
+const body = Buffer.alloc(20_000, 'muster');
+
 const answer = (id, result) => process.stdout.write(`${JSON.stringify({ id, ...result })}\n`);
 
 const requests = {
@@ -14,7 +17,7 @@ const requests = {
       .listen({ host, port, ipv6Only: host.includes(':') }, () => done({ ok: true }));
   },
 
-  /** Good only if a word comes back: rules may let a connection begin and stop what follows. */
+  /** Good only if all comes back: rules may let a connection begin and stop what follows, or stop large packets. */
   connect({ host, port, timeoutMs }, done) {
     const started = performance.now();
     const socket = connect({ host, port, autoSelectFamily: false });
@@ -23,9 +26,14 @@ const requests = {
       socket.destroy();
       done({ ok: error === undefined, ms: Math.round(performance.now() - started), error });
     };
-    const timer = setTimeout(() => end(`no answer within ${timeoutMs} ms`), timeoutMs);
-    socket.on('connect', () => socket.write('muster'));
-    socket.on('data', () => end());
+    let back = 0;
+    const told = () => (back === 0 ? 'no answer' : `${back} of ${body.length} bytes came back`);
+    const timer = setTimeout(() => end(`${told()} within ${timeoutMs} ms`), timeoutMs);
+    socket.on('connect', () => socket.write(body));
+    socket.on('data', (bytes) => {
+      back += bytes.length;
+      if (back >= body.length) end();
+    });
     socket.on('error', ({ message }) => end(message));
     socket.on('close', () => end('the connection was closed'));
   },
