@@ -71,6 +71,16 @@ export const ControllerConfig = z.strictObject({
     .enum(['off', 'plan', 'apply'])
     .default('off')
     .describe('apply the retention rules of backups unasked; `plan` only says what they would delete'),
+  webhooks: z
+    .strictObject({
+      allow_private_networks: z
+        .boolean()
+        .default(false)
+        .describe('send to loopback, private and link-local addresses too'),
+      allow_http: z.boolean().default(false).describe('send to http URLs too, where everybody on the way reads along'),
+    })
+    .prefault({})
+    .describe('where events may be sent'),
   oidc: OidcConfig.optional().describe('an identity provider by which people may log in (OpenID Connect)'),
 });
 export type ControllerConfig = z.output<typeof ControllerConfig>;

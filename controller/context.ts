@@ -21,6 +21,7 @@ import type { Store } from './store/store.ts';
 import { serveSessions } from './tunnel/session-server.ts';
 import { createConfiguration } from './sync/configuration.ts';
 import { version } from './version.ts';
+import { createWebhooks } from './webhooks/create-webhooks.ts';
 
 export const databaseFile = 'controller.db';
 /** Base URL as given to init. */
@@ -82,9 +83,22 @@ async function build(
     log: log.child({ part: 'content' }),
   });
   const { houseKeep } = content;
+  const bus = createInProcessBus();
+  const masterKey = keyInFolder(data, systemRandom);
+  const { webhooks, ...sending } = createWebhooks({
+    ...base,
+    bus,
+    masterKey,
+    rules: {
+      allowPrivateNetworks: config.webhooks.allow_private_networks,
+      allowHttp: config.webhooks.allow_http,
+    },
+    log: log.child({ part: 'webhooks' }),
+  });
   const core = createControllerCore({
     ...base,
-    bus: createInProcessBus(),
+    bus,
+    loops: [sending],
     identity,
     settings,
     oidc: readOidc(config),
@@ -104,6 +118,7 @@ async function build(
     core,
     content,
     configuration,
+    webhooks,
     secretsFor: (task) => configuration.secretsFor(task),
     config: {
       version,

@@ -45,6 +45,8 @@ export interface ControllerParts {
   settings: ControllerSettings;
   /** Called from time to time, to remove what nobody needs. */
   houseKeep?: (signal: AbortSignal) => Promise<void>;
+  /** Run as long as the loops of the core do. */
+  loops?: { run(signal: AbortSignal): Promise<void> }[];
   /** Renders and submits a SYNC for a schedule. */
   sync?: KindParts['sync'];
   /** The identity provider by which people may log in. */
@@ -130,6 +132,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
           built.sessions,
           built.scheduler,
           built.retries,
+          ...(parts.loops ?? []),
           built.questions,
         ];
         await runTogether(

@@ -37,6 +37,15 @@ const layers: Record<string, string[]> = {
     'controller/devices',
     'controller/tasks',
   ],
+  'controller/webhooks': [
+    'shared',
+    'shared/node',
+    'controller/store',
+    'controller/bus',
+    'controller/devices',
+    'controller/content',
+    'controller/tasks',
+  ],
   'controller/sync': [
     'shared',
     'shared/node',
@@ -79,6 +88,7 @@ const layers: Record<string, string[]> = {
     'controller/schedules',
     'controller/assistant',
     'controller/questions',
+    'controller/webhooks',
   ],
   controller: ['shared', 'shared/node', 'controller/*'],
 

@@ -73,6 +73,15 @@ import {
   TaskLogPage,
 } from '../../shared/api/tasks.ts';
 import { PutVariable, Variable, VariableList } from '../../shared/api/variables.ts';
+import {
+  ChangeWebhook,
+  CreateWebhook,
+  Delivery,
+  DeliveryList,
+  Webhook,
+  WebhookList,
+  WebhookWithSecret,
+} from '../../shared/api/webhooks.ts';
 import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 
 /** Schemas that have a name of their own in the OpenAPI document. */
@@ -91,12 +100,16 @@ export const namedSchemas = {
   CancelRunAnswer,
   CancelTask,
   ChangeLabels,
+  ChangeWebhook,
   CreateAccessToken,
   CreatedAccessToken,
   CreatedEnrolmentToken,
   CreateEnrolmentToken,
   CreateSchedule,
   CreateScheduledTask,
+  CreateWebhook,
+  Delivery,
+  DeliveryList,
   Device,
   DeviceList,
   DevicePlan,
@@ -155,4 +168,7 @@ export const namedSchemas = {
   Variable,
   VariableList,
   VerifyAnswer,
+  Webhook,
+  WebhookList,
+  WebhookWithSecret,
 };

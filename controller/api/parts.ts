@@ -19,6 +19,7 @@ import type { RunAnswer } from '../../shared/api/tasks.ts';
 import type { RetryRun } from '../../shared/api/runs.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 
 /** What the API needs of the controller's core. */
 export interface ApiCore {
@@ -113,6 +114,7 @@ export interface ApiParts {
   store: Store;
   content: Content;
   configuration: Configuration;
+  webhooks: Webhooks;
   /** The secrets of a SYNC's manifest, encrypted to its device. */
   secretsFor?: SecretsFor;
   clock: Clock;

@@ -25,6 +25,7 @@ import { taskRoutes } from './task-routes.ts';
 import { taskTypeRoutes } from './task-type-routes.ts';
 import { userRoutes } from './user-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
+import { webhookRoutes } from './webhook-routes.ts';
 
 export interface RouteParts {
   config: ApiConfig;
@@ -56,6 +57,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...organizationRoutes,
   ...taskTypeRoutes,
   ...sessionRoutes,
+  ...webhookRoutes,
   ...eventRoutes(streams),
   ...systemRoutes(metrics, config.metricsAccess, openApi),
 ];

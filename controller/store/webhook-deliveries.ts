@@ -26,7 +26,10 @@ export interface DeliveryRow extends NewDelivery {
 
 /** How an attempt ended. */
 export interface AttemptEnd
-  extends Pick<DeliveryRow, 'status' | 'nextAt' | 'responseStatus' | 'response' | 'durationMs' | 'error'> {
+  extends Pick<
+    DeliveryRow,
+    'status' | 'attempts' | 'nextAt' | 'responseStatus' | 'response' | 'durationMs' | 'error'
+  > {
   at: Instant;
 }
 
@@ -52,8 +55,8 @@ export interface WebhookDeliveryStore {
   list(webhookId: string, filter: DeliveryFilter, paging: Paging): Promise<PageOf<DeliveryRow>>;
   /** Makes those that are over PENDING again, as if never tried; returns how many. */
   reset(webhookId: string, filter: DeliveryFilter, now: Instant): Promise<number>;
-  /** Deletes those that are over beyond the newest `keep` of the webhook, and those made before; returns how many went. */
-  prune(webhookId: string, keep: number, before: Instant): Promise<number>;
+  /** Deletes those that are over beyond the newest `keep` of each webhook, and all made before; returns how many went. */
+  prune(keep: number, before: Instant): Promise<number>;
 }
 
 export class SqlWebhookDeliveryStore implements WebhookDeliveryStore {
@@ -96,8 +99,8 @@ export class SqlWebhookDeliveryStore implements WebhookDeliveryStore {
     await changed(
       this.#db,
       sql`
-        update webhook_deliveries set status = ${end.status}, next_at = ${end.nextAt}, last_at = ${end.at},
-          response_status = ${end.responseStatus}, response = ${end.response},
+        update webhook_deliveries set status = ${end.status}, attempts = ${end.attempts}, next_at = ${end.nextAt},
+          last_at = ${end.at}, response_status = ${end.responseStatus}, response = ${end.response},
           duration_ms = ${end.durationMs}, error = ${end.error}
         where id = ${id} and status = 'PENDING'`,
     );
@@ -143,16 +146,17 @@ export class SqlWebhookDeliveryStore implements WebhookDeliveryStore {
     );
   }
 
-  async prune(webhookId: string, keep: number, before: Instant): Promise<number> {
+  async prune(keep: number, before: Instant): Promise<number> {
     return changed(
       this.#db,
       sql`
         delete from webhook_deliveries
-        where webhook_id = ${webhookId} and status <> 'PENDING' and (
-          created_at < ${before} or id not in (
-            select id from webhook_deliveries where webhook_id = ${webhookId} and status <> 'PENDING'
-            order by created_at desc, id desc limit ${keep}
-          )
+        where created_at < ${before} or id in (
+          select id from (
+            select id, row_number() over (partition by webhook_id order by created_at desc, id desc) as place
+            from webhook_deliveries where status <> 'PENDING'
+          ) as ranked
+          where place > ${keep}
         )`,
     );
   }

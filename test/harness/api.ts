@@ -16,6 +16,7 @@ import { keyInMemory } from '../../controller/content/secret-key.ts';
 import { openStore } from '../../controller/store/open.ts';
 import type { Store } from '../../controller/store/store.ts';
 import { createConfiguration } from '../../controller/sync/configuration.ts';
+import { createWebhooks } from '../../controller/webhooks/create-webhooks.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
 import type { Labels } from '../../shared/ids.ts';
@@ -81,9 +82,18 @@ export class ApiUnderTest {
     const base = { store, clock: systemClock, random: systemRandom, log: silentLogger() };
     const bytes = await DiskBlobs.open(join(folder.path, 'blobs'), systemRandom);
     const content = createContent({ ...base, bytes, uploadsFolder: join(folder.path, 'uploads') });
+    const bus = createInProcessBus();
+    const masterKey = keyInMemory(systemRandom);
+    const { webhooks, ...sending } = createWebhooks({
+      ...base,
+      bus,
+      masterKey,
+      rules: { allowPrivateNetworks: true, allowHttp: true },
+    });
     const core = createControllerCore({
       ...base,
-      bus: createInProcessBus(),
+      bus,
+      loops: [sending],
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
       settings: { ...defaultSettings, pollMs: 50 },
       sync: (order, submit) => configuration.apply(order, submit),
@@ -102,8 +112,9 @@ export class ApiUnderTest {
       core,
       content,
       configuration,
+      webhooks,
       secretsFor: (task) => configuration.secretsFor(task),
-      ...replaced({ ...base, core, content, configuration }),
+      ...replaced({ ...base, core, content, configuration, webhooks }),
       config: { checkAnswers: true, processMetrics: false, ...config },
     });
     return new ApiUnderTest({ app, core, store, content, folder, admin });
