@@ -3,6 +3,7 @@ import type { ErrorBody } from '../../shared/api/common.ts';
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
+import { hasNestedErrors, nestedErrorBody } from './views/nested-error.ts';
 
 /** What the framework refuses before a handler runs, in our words; its own words may name its insides. */
 const frameworkFailures: Record<string, { code: ErrorCode; says: string }> = {
@@ -66,7 +67,7 @@ export function failureAnswerer(log: Logger) {
     return reply
       .code(error.status)
       .type('application/json; charset=utf-8')
-      .send(errorBody(error, request.id));
+      .send(hasNestedErrors(request.url) ? nestedErrorBody(error) : errorBody(error, request.id));
   };
 }
 

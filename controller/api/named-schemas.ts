@@ -60,6 +60,12 @@ import {
   SyncStatus,
   SyncStatusList,
 } from '../../shared/api/sync.ts';
+import {
+  AgentSchedule,
+  Execution,
+  NestedErrorBody,
+  TaskSchedule,
+} from '../../shared/api/task-schedules-view.ts';
 import { TaskTypeInfo, TaskTypeList } from '../../shared/api/task-types.ts';
 import {
   CancelTask,
@@ -88,6 +94,7 @@ import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 export const namedSchemas = {
   AccessToken,
   AccessTokenList,
+  AgentSchedule,
   Archive,
   ArchiveList,
   AuditEntry,
@@ -118,10 +125,12 @@ export const namedSchemas = {
   EnrolmentTokenList,
   EnrolRequest,
   ErrorBody,
+  Execution,
   FileDiff,
   Firing,
   FiringList,
   Me,
+  NestedErrorBody,
   Organization,
   OrganizationList,
   Plan,
@@ -163,6 +172,7 @@ export const namedSchemas = {
   TaskList,
   TaskLogLine,
   TaskLogPage,
+  TaskSchedule,
   TaskTypeInfo,
   TaskTypeList,
   Variable,

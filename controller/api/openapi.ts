@@ -4,10 +4,12 @@ import type { FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ErrorBody } from '../../shared/api/common.ts';
+import { NestedErrorBody } from '../../shared/api/task-schedules-view.ts';
 import { type ErrorCode, errorTable } from '../../shared/errors.ts';
 import { taskContracts } from '../../shared/task-types/contracts.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import { namedSchemas } from './named-schemas.ts';
+import { hasNestedErrors } from './views/nested-error.ts';
 import type { ApiConfig } from './parts.ts';
 import type { Route } from './route.ts';
 
@@ -90,10 +92,11 @@ function failures(route: Route): Record<number, unknown> {
   if (route.body) codes.push('payload_too_large', 'unsupported_media_type');
   if (route.role !== 'public') codes.push('not_authenticated', 'forbidden', 'too_many_requests');
   else if (route.limit !== 'none') codes.push('too_many_requests');
+  const body = hasNestedErrors(route.path) ? NestedErrorBody : ErrorBody;
   return Object.fromEntries(
     codes
       .map((code) => errorTable[code].status)
-      .map((status) => [status, said(status, 'application/json', ErrorBody)]),
+      .map((status) => [status, said(status, 'application/json', body)]),
   );
 }
 

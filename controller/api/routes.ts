@@ -24,6 +24,9 @@ import { systemRoutes } from './system-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { taskTypeRoutes } from './task-type-routes.ts';
 import { userRoutes } from './user-routes.ts';
+import { agentScheduleRoutes } from './views/agent-schedule-routes.ts';
+import { executionRoutes } from './views/execution-routes.ts';
+import { taskScheduleRoutes } from './views/task-schedule-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 
@@ -40,6 +43,9 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...taskRoutes(bodyTexts),
   ...runRoutes,
   ...scheduleRoutes,
+  ...taskScheduleRoutes,
+  ...agentScheduleRoutes,
+  ...executionRoutes,
   ...deviceRoutes,
   ...bundleRoutes,
   ...variableRoutes,

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { SessionTokens } from '../../shared/api/accounts.ts';
+import type { ControllerParts } from '../../controller/core.ts';
 import type { OidcSettings } from '../../controller/access/oidc/oidc-config.ts';
 import { type Answer, ApiUnderTest } from './api.ts';
 import { OidcProviderUnderTest } from './oidc-provider.ts';
@@ -10,11 +11,14 @@ export interface OidcUnderTest extends AsyncDisposable {
   provider: OidcProviderUnderTest;
 }
 
-export async function startOidc(settings: Partial<OidcSettings> = {}): Promise<OidcUnderTest> {
+export async function startOidc(
+  settings: Partial<OidcSettings> = {},
+  coreParts: Partial<ControllerParts> = {},
+): Promise<OidcUnderTest> {
   await using opened = new AsyncDisposableStack();
   const provider = opened.use(await OidcProviderUnderTest.start());
   const oidc = { ...provider.settings, ...settings };
-  const api = opened.use(await ApiUnderTest.start({}, undefined, { oidc }));
+  const api = opened.use(await ApiUnderTest.start({}, undefined, { oidc, ...coreParts }));
   const closing = opened.move();
   return { api, provider, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

@@ -286,7 +286,7 @@ export const describeSchedules = (conform: Conform) =>
       const id = await prepare(world, 'a');
       const { schedules } = world.store;
       await schedules.claim(firing('a', { runId: 'first' }));
-      await schedules.skip([firing('a', { fireAt: 150, reason: 'overlap' })]);
+      await schedules.skip([{ ...firing('a', { fireAt: 150 }), reason: 'overlap' }]);
       await schedules.noteManual(firing('a', { zone: '', fireAt: 200, runId: 'second' }));
       expect(await schedules.firedRuns(id, { limit: 10, offset: 0 })).toEqual({
         items: ['second', 'first'],
