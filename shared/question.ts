@@ -26,6 +26,10 @@ export const AskedQuestion = z
   });
 export type AskedQuestion = z.output<typeof AskedQuestion>;
 
+/** A question of the controller itself may be longer: it shows in full what shall be done. */
+export const maxRunPrompt = 8_192;
+export const AskedByRun = AskedQuestion.safeExtend({ prompt: z.string().min(1).max(maxRunPrompt) });
+
 /** pending: waits for a person. answered: by a person. expired: nobody answered in time. withdrawn: it is of no use any more. */
 export const questionStates = ['pending', 'answered', 'expired', 'withdrawn'] as const;
 export const QuestionState = z.enum(questionStates);

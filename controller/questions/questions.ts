@@ -2,7 +2,7 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { parse } from '../../shared/parse.ts';
-import { AskedQuestion } from '../../shared/question.ts';
+import { AskedByRun, type AskedQuestion } from '../../shared/question.ts';
 import { rfc3339 } from '../../shared/time.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
@@ -45,13 +45,14 @@ export class Questions {
     this.#parts = parts;
   }
 
-  /** Asks for a run, without a device behind it. `deadlineMs` counts from now. */
+  /** Asks for a run, without a device behind it. `deadlineMs` counts from now; `alongside` is written in the same transaction. */
   async ask(
     question: { organizationId: string; runId: string; taskId: string | null } & AskedQuestion,
+    alongside?: (tables: StoreTables, id: string) => Promise<void>,
   ): Promise<QuestionRow> {
     const { store, bus, clock, random } = this.#parts;
     const { organizationId, runId, taskId } = question;
-    const { prompt, options, safe, deadlineMs } = parse('question', AskedQuestion, question);
+    const { prompt, options, safe, deadlineMs } = parse('question', AskedByRun, question);
     const now = clock.now();
     const id = random.uuid();
     const about = { id, organizationId, runId, taskId, prompt };
@@ -60,6 +61,7 @@ export class Questions {
       await tables.events.append([
         questionEvent({ ...about, deviceId: null, state: 'pending', answer: null }, now),
       ]);
+      await alongside?.(tables, id);
       return found(await tables.questions.get(organizationId, id), id);
     });
     bus.publish('events', {});
