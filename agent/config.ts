@@ -27,6 +27,23 @@ export const AgentConfigFile = z.strictObject({
     })
     .prefault({})
     .describe('what may be managed on this device, and how it is checked'),
+  root_helper: z
+    .strictObject({
+      socket: z
+        .string()
+        .startsWith('/')
+        .optional()
+        .describe(
+          'where the root helper listens; absent: the agent does everything itself, as the user it runs as',
+        ),
+      data: z
+        .string()
+        .startsWith('/')
+        .default('/var/lib/muster-root-helper')
+        .describe('what the root helper keeps; the agent’s own user must not be able to write there'),
+    })
+    .prefault({})
+    .describe('the small program that does what needs root for an agent that is not'),
   slots: z
     .strictObject({
       exclusive: z.int().min(0).max(1).default(defaultSlots.exclusive),

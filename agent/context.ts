@@ -10,8 +10,8 @@ import type { AgentParts } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { type Identity, readIdentity, readKeys } from './identity.ts';
+import { composeHandlers } from './compose-handlers.ts';
 import { createConnectHandler } from './handlers/connect.ts';
-import { handlers } from './handlers/registry.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
@@ -79,10 +79,11 @@ export async function openContext(options: {
   const dial = wsDial(asking);
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const system = await composeSystem(options, identity);
-  const configuration = await composeConfiguration({ ...options, identity, asking, transfers, system });
+  const own = await composeConfiguration({ ...options, identity, asking, transfers, system });
+  const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock });
   const parts: AgentParts = {
     db,
-    system: withFacts(system, configuration.facts),
+    system: withFacts(system, facts),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     clock: systemClock,
@@ -93,7 +94,6 @@ export async function openContext(options: {
     controllerClock,
     handlers: {
       ...handlers,
-      ...configuration.handlers,
       CONNECT: createConnectHandler({
         streams: createStreams(),
         policy: config.remote_access,

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** What the agent keeps, and where. */
 export class DataFolder {
@@ -70,18 +70,5 @@ export class DataFolder {
 
   create(): void {
     mkdirSync(this.path, { recursive: true, mode: 0o700 });
-  }
-}
-
-/** Replaces a file as a whole: after a power cut it is the old one or the new one. Readable by its owner only. */
-export function replaceFile(path: string, text: string): void {
-  const draft = `${path}.new`;
-  writeFileSync(draft, text, { mode: 0o600, flush: true });
-  renameSync(draft, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { ageDecrypt, generateAgeKeys, recipientOf } from '../shared/node/age.ts';
 import { type KeyPair, signText } from '../shared/node/keys.ts';
 import { CommandError } from './command-error.ts';
-import { type DataFolder, replaceFile } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
+import { replaceFile } from '../shared/node/replace-file.ts';
 import type { DeviceKeys } from './handlers/configuration.ts';
 
 const viewKeyBytes = 32;

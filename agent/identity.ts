@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { parseJson } from '../shared/parse.ts';
 import { exportPrivateKey, importPrivateKey, type KeyPair } from '../shared/node/keys.ts';
 import { CommandError } from './command-error.ts';
-import { type DataFolder, replaceFile } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
+import { replaceFile } from '../shared/node/replace-file.ts';
 
 /** What enrolment gave this device: who it is, and whom it obeys. */
 export const Identity = z.object({

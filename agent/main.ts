@@ -33,6 +33,7 @@ function commands(program: NodeJS.Process): Command {
     .showHelpAfterError();
   root.addCommand(enrolCommand(program));
   root.addCommand(startCommand(program));
+  root.addCommand(rootHelperCommand(program));
   root.addCommand(statusCommand(program));
   root.addCommand(configCommand(program));
   root
@@ -60,19 +61,27 @@ function enrolCommand(program: NodeJS.Process): Command {
     .option('--token-stdin', 'read the enrolment token from standard input')
     .option('--name <name>', 'name of this device', hostname())
     .option('--force', 'leave the controller this device is enrolled with', false)
+    .option('--config <file>', `configuration file (default: ${defaultConfig}, if it exists)`)
     .action(async (argument, options) => {
       const ticket = options.tokenStdin ? await text(program.stdin) : (argument ?? options.token);
       if (!ticket) throw new CommandError('Give an enrolment token, or --token-stdin', exitCodes.usage);
       const { enrol } = await import('./enrol.ts');
-      const outcome = await enrol({
-        folder: new DataFolder(options.data),
+      const { root_helper: helper } = await loadConfig(program, options.config);
+      const folder = new DataFolder(options.data);
+      const { asOwnerOf, shareEnrolment } = await import('./share-enrolment.ts');
+      const wish = {
+        folder,
         ticket,
         url: options.url === undefined ? undefined : checkUrl(options.url),
         name: checkName(options.name),
         force: options.force,
         clock: systemClock,
         random: systemRandom,
-      });
+      };
+      const outcome = await asOwnerOf(folder, () => enrol(wish));
+      if (helper.socket !== undefined) {
+        await shareEnrolment(folder, new DataFolder(helper.data), outcome.identity);
+      }
       const { name, organization, controller_url: url } = outcome.identity;
       const said = {
         already: `${name} is enrolled already with ${url}; nothing changed`,
@@ -95,6 +104,19 @@ function startCommand(program: NodeJS.Process): Command {
       const config = await loadConfig(program, options.config);
       const { start } = await import('./start.ts');
       program.exitCode = await start({ folder: new DataFolder(options.data), config, dummy: options.dummy });
+    });
+  return command as unknown as Command;
+}
+
+function rootHelperCommand(program: NodeJS.Process): Command {
+  const command = new Command('root-helper')
+    .description('do what needs root for an agent that is not root, as its controller signed it')
+    .option('--config <file>', `configuration file (default: ${defaultConfig}, if it exists)`)
+    .action(async (options) => {
+      const config = await loadConfig(program, options.config);
+      const { helperAddress, startRootHelper } = await import('./start-root-helper.ts');
+      const address = helperAddress(program.env, config.root_helper.socket);
+      await startRootHelper({ folder: new DataFolder(config.root_helper.data), config, address });
     });
   return command as unknown as Command;
 }

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/node/logger.ts';
-import { type DataFolder, replaceFile } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
+import { replaceFile } from '../shared/node/replace-file.ts';
 import type { AgentStatus } from './loops/status.ts';
 
 /** What the daemon leaves for `muster-agent status`. */

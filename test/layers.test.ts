@@ -99,6 +99,7 @@ const layers: Record<string, string[]> = {
   'agent/tunnel': ['shared', 'shared/node', 'agent/system'],
   'agent/handlers': ['shared', 'shared/node', 'agent/system', 'agent/transaction', 'agent/tunnel'],
   'agent/runner': ['shared', 'shared/node', 'agent/store', 'agent/handlers'],
+  'agent/root-helper': ['shared', 'shared/node', 'agent/runner', 'agent/handlers', 'agent/system'],
   'agent/loops': ['shared', 'shared/node', 'agent/runner', 'agent/link', 'agent/store', 'agent/system'],
   agent: ['shared', 'shared/node', 'agent/*'],
 
@@ -111,13 +112,20 @@ const layers: Record<string, string[]> = {
 /** Heavy libraries and the only folders that may know them. Others get what they need handed in. */
 const homes: Record<string, string[]> = {
   '@node-rs/argon2': ['controller/access'],
-  croner: ['controller/schedules'],
   openai: ['controller/assistant'],
   'openid-client': ['controller/access'],
+  croner: ['controller/schedules'],
   'better-sqlite3': ['controller/store', 'agent/store', 'shared/node'],
   kysely: ['controller/store'],
   pg: ['controller/store'],
-  ws: ['controller/link', 'controller/tunnel', 'agent/link', 'agent/tunnel', 'shared/node'],
+  ws: [
+    'controller/link',
+    'controller/tunnel',
+    'agent/link',
+    'agent/tunnel',
+    'agent/root-helper',
+    'shared/node',
+  ],
   liquidjs: ['controller/content'],
   '@aws-sdk/client-s3': ['controller/content'],
   '@aws-sdk/lib-storage': ['controller/content'],

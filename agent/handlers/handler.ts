@@ -14,6 +14,8 @@ export interface HandlerContext {
   /** Aborted on a cancel request (`reason` is `TaskError('cancelled')`), at the time-out (`timed_out`), or when the agent stops (`agent_stopping`). */
   signal: AbortSignal;
   timeoutMs: number;
+  /** What the controller signed, for whoever must see the signature again; absent for a task that an older agent took. */
+  order?: SignedOrder;
   /** Of this agent process. */
   instanceId: string;
   /** One line of output for the task's log; kept within bounds by the runner. */
@@ -24,18 +26,16 @@ export interface HandlerContext {
   reportPhase(phase: string, message: string): Promise<void>;
   /** Round trip of the link in milliseconds. Waits for a link when there is none; rejects with the signal's reason. */
   roundTrip(signal: AbortSignal): Promise<number>;
-  /** A note to whoever picks this task up after a crash: on disk when the call returns. */
-  journal: Journal;
   /**
    * Asks a person, and settles with one of the options: the answer, or `safe` when nobody answers in time; without a safe option it
    * rejects with `TaskError('unanswered')`. A task that runs again goes on with the question it asked before. Aborting `withdrawn`
    * withdraws it.
    */
   ask(question: AskWish, withdrawn?: AbortSignal): Promise<string>;
+  /** A note to whoever picks this task up after a crash: on disk when the call returns. */
+  journal: Journal;
 }
 
-export interface Journal {
-  /** What was written last, also by an earlier process; undefined when nothing was. */
 /** The exact text of a `TaskOrder`, and its signature. */
 export interface SignedOrder {
   order: string;
@@ -50,6 +50,8 @@ export interface AskWish {
   deadlineMs?: number | undefined;
 }
 
+export interface Journal {
+  /** What was written last, also by an earlier process; undefined when nothing was. */
   read(): Record<string, unknown> | undefined;
   write(note: Record<string, unknown>): void;
 }

@@ -2,7 +2,7 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { Logger } from '../../shared/node/logger.ts';
-import type { Handler, HandlerContext, Interrupted, Journal } from '../handlers/handler.ts';
+import type { Handler, HandlerContext, Interrupted, Journal, SignedOrder } from '../handlers/handler.ts';
 import type { Acknowledgements } from '../store/acknowledgements.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import type { StoredTask } from '../store/task-table.ts';
@@ -166,13 +166,14 @@ export class Attempt {
       random,
       signal: this.#stop.signal,
       timeoutMs: this.task.timeoutMs,
+      ...(this.task.signed ? { order: JSON.parse(this.task.signed) as SignedOrder } : {}),
       instanceId,
       output: (stream, text) => this.#output.write(stream, text),
       progress: (progress) => this.#progress.tell(progress),
       reportPhase: (phase, message) => this.#reportPhase(phase, message),
       roundTrip,
-      journal: this.#journal(),
       ask: questions.asker(this.task.code, () => endsAt - clock.monotonic(), this.#stop.signal),
+      journal: this.#journal(),
     };
   }
 

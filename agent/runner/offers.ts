@@ -47,7 +47,7 @@ export class Offers {
       const order = this.#verified(offer);
       const held = store.tasks.get(order.code);
       if (held) this.#answerAgain(held);
-      else this.#take(order);
+      else this.#take(order, offer);
       return undefined;
     } catch (error) {
       const refusal = refusalOf(error);
@@ -79,7 +79,7 @@ export class Offers {
     return order;
   }
 
-  #take(order: TaskOrder): void {
+  #take(order: TaskOrder, offer: TaskOffer): void {
     const { store, clock, log } = this.#parts;
     const highest = store.kv.get('highestSequence') ?? 0;
     if (order.sequence <= highest) {
@@ -94,7 +94,9 @@ export class Offers {
     store.write(() => {
       const acceptedSeq = store.outbox.append('accepted', { type: 'task.accepted', code, at, attempt });
       const parameters = JSON.stringify(order.parameters);
-      store.tasks.insert({ code, type, parameters, timeoutMs, force, attempt, acceptedAt: at, acceptedSeq });
+      const signed = JSON.stringify({ order: offer.order, signature: offer.signature });
+      const given = { code, type, parameters, signed, timeoutMs, force, attempt };
+      store.tasks.insert({ ...given, acceptedAt: at, acceptedSeq });
       store.kv.set('highestSequence', order.sequence);
     });
     log.info({ event: 'task.accepted', task: code, type }, 'task accepted');

@@ -11,7 +11,7 @@ const open = (db = openSqlite(':memory:')) => new AgentStore(db, random, default
 const accept = (store: AgentStore, code: string, parameters = '{}') =>
   store.write(() => {
     const acceptedSeq = store.outbox.append('accepted', { type: 'task.accepted', code, at: 0, attempt: 1 });
-    const task = { code, type: 'PING', parameters, timeoutMs: 1_000, force: false, attempt: 1 };
+    const task = { code, type: 'PING', parameters, signed: null, timeoutMs: 1_000, force: false, attempt: 1 };
     store.tasks.insert({ ...task, acceptedAt: 0, acceptedSeq });
   });
 const by = { at: 1, bootId: 'boot', instanceId: 'instance' };

@@ -15,6 +15,8 @@ export interface StoredTask {
   type: string;
   /** JSON text. */
   parameters: string;
+  /** JSON text of a `SignedOrder`; null once the task is finished. */
+  signed: string | null;
   timeoutMs: number;
   force: boolean;
   attempt: number;
@@ -34,12 +36,12 @@ export interface StoredTask {
 
 export type NewTask = Pick<
   StoredTask,
-  'code' | 'type' | 'parameters' | 'timeoutMs' | 'force' | 'attempt' | 'acceptedAt' | 'acceptedSeq'
+  'code' | 'type' | 'parameters' | 'signed' | 'timeoutMs' | 'force' | 'attempt' | 'acceptedAt' | 'acceptedSeq'
 >;
 
 type Row = Omit<StoredTask, 'force'> & { force: number };
 
-const columns = `code, state, type, parameters, timeout_ms AS timeoutMs, force, attempt, resumes, lines,
+const columns = `code, state, type, parameters, signed, timeout_ms AS timeoutMs, force, attempt, resumes, lines,
   accepted_at AS acceptedAt, accepted_seq AS acceptedSeq, started_at AS startedAt, boot_id AS bootId,
   instance_id AS instanceId, note, end_kind AS endKind, end_body AS endBody, end_seq AS endSeq`;
 
@@ -154,8 +156,8 @@ function prepare(db: Sqlite) {
        WHERE state <> 'finished' OR (state = 'finished' AND ${undelivered}) ORDER BY accepted_seq`,
     ),
     insert: db.prepare(
-      `INSERT INTO tasks (code, state, type, parameters, timeout_ms, force, attempt, accepted_at, accepted_seq)
-       VALUES (@code, 'accepted', @type, @parameters, @timeoutMs, @force, @attempt, @acceptedAt, @acceptedSeq)`,
+      `INSERT INTO tasks (code, state, type, parameters, signed, timeout_ms, force, attempt, accepted_at, accepted_seq)
+       VALUES (@code, 'accepted', @type, @parameters, @signed, @timeoutMs, @force, @attempt, @acceptedAt, @acceptedSeq)`,
     ),
     start: db.prepare(
       `UPDATE tasks SET state = 'running', started_at = @at, boot_id = @bootId, instance_id = @instanceId
@@ -172,7 +174,7 @@ function prepare(db: Sqlite) {
     saveLines: db.prepare('UPDATE tasks SET lines = @lines WHERE code = @code'),
     finish: db.prepare(
       `UPDATE tasks SET state = 'finished', end_kind = @kind, end_body = @body, end_seq = @seq,
-         note = NULL, parameters = '{}'
+         note = NULL, parameters = '{}', signed = NULL
        WHERE code = @code AND state <> 'finished'`,
     ),
     prune: db.prepare<[number]>(

@@ -1,0 +1,44 @@
+import type { Logger } from '../shared/node/logger.ts';
+import { taskContracts } from '../shared/task-types/contracts.ts';
+import type { AgentConfig } from './config.ts';
+import { handlers } from './handlers/registry.ts';
+import type { ControllerClock } from './link/controller-clock.ts';
+import { describeHelper, handlerByUser, remoteHandler } from './root-helper/remote-handler.ts';
+import type { Handlers } from './runner/runner.ts';
+import { ownUser } from './system/user.ts';
+
+interface Offered {
+  handlers: Handlers;
+  facts: Record<string, unknown>;
+}
+
+/**
+ * What this agent can run: everything itself; or, beside a root helper, what needs no root itself and the rest there. An agent whose helper
+ * does not answer serves what it can, so that somebody can still see what is wrong.
+ */
+export async function composeHandlers(
+  own: Offered,
+  parts: { config: AgentConfig; log: Logger; controllerClock: ControllerClock },
+): Promise<Offered> {
+  const { socket: path } = parts.config.root_helper;
+  if (path === undefined) return { handlers: { ...handlers, ...own.handlers }, facts: own.facts };
+
+  const { PING, HEALTH_CHECK, SCRIPT } = handlers;
+  const unprivileged = { PING, HEALTH_CHECK, SCRIPT } as Handlers;
+  const helper = { path, controllerNow: () => parts.controllerClock.now() };
+  try {
+    const { taskTypes, facts } = await describeHelper(path);
+    const remote: Handlers = {};
+    for (const contract of Object.values(taskContracts)) {
+      if (taskTypes.includes(contract.name)) remote[contract.name] = remoteHandler(contract, helper);
+    }
+    if (SCRIPT && remote.SCRIPT) remote.SCRIPT = handlerByUser(SCRIPT, remote.SCRIPT, ownUser().name);
+    return { handlers: { ...unprivileged, ...remote }, facts };
+  } catch (error) {
+    parts.log.error(
+      { event: 'helper.missing', err: error },
+      `no root helper at ${path}: only what needs no root is offered`,
+    );
+    return { handlers: unprivileged, facts: { root_helper: 'missing' } };
+  }
+}

@@ -1,0 +1,94 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { TaskError } from '../../shared/errors.ts';
+import { openChannel } from './channel.ts';
+import { type HelperParts, HelperTask } from './helper-task.ts';
+import { type HelperAnswer, HelperRequest, maxMessageBytes } from './messages.ts';
+
+/** One more is refused: the agent's lanes hold fewer. */
+const maxConnections = 32;
+
+/** Where to listen: a path, or the socket that systemd opened and gave to this process. */
+export type HelperAddress = { path: string } | { fd: number };
+
+/** Serves the agent until `signal` is aborted: then tasks are told to stop, and it settles when they have. */
+export async function serveHelper(
+  parts: HelperParts,
+  address: HelperAddress,
+  signal: AbortSignal,
+): Promise<void> {
+  const server = createServer((_request, response) => void response.writeHead(426).end());
+  const wss = new WebSocketServer({ server, maxPayload: maxMessageBytes, perMessageDeflate: false });
+  const running = new Set<Promise<void>>();
+  wss.on('connection', (ws) => {
+    if (running.size >= maxConnections) {
+      ws.close(1013, `the root helper already serves ${maxConnections} connections`);
+      return;
+    }
+    const served = serveOne(parts, ws, signal).finally(() => running.delete(served));
+    running.add(served);
+  });
+  await listening(server, address);
+  await aborted(signal);
+  server.close();
+  await Promise.all(running);
+  for (const ws of wss.clients) ws.terminate();
+}
+
+/** One connection: one description, or one task. Settles when both the connection and the task are over. */
+async function serveOne(parts: HelperParts, ws: WebSocket, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  let task: HelperTask | undefined;
+  let ended: Promise<void> = Promise.resolve();
+  const leave = (): void => task?.stop(new TaskError('agent_stopping', 'The agent went away'));
+  const channel = openChannel<HelperAnswer, typeof HelperRequest>(ws, HelperRequest, {
+    message: (request) => {
+      if (request.type === 'describe') channel.send(described(parts));
+      else if (request.type === 'stop') task?.stop(new TaskError(request.code, request.message));
+      else if (request.type !== 'run') task?.returned(request);
+      else if (!task) {
+        const started = new HelperTask(
+          parts,
+          (answer) => channel.send(answer),
+          () => channel.bufferedBytes,
+        );
+        task = started;
+        ended = started.run(request).then((outcome) => {
+          if (started.isLeft) ws.terminate();
+          else channel.send({ type: 'end', outcome });
+        });
+      }
+    },
+    closed: () => {
+      leave();
+      over.resolve();
+    },
+  });
+  signal.addEventListener('abort', leave, { once: true });
+  await Promise.race([over.promise, aborted(signal)]);
+  await ended;
+  signal.removeEventListener('abort', leave);
+}
+
+const described = ({ handlers, facts }: HelperParts): HelperAnswer => ({
+  type: 'described',
+  taskTypes: Object.keys(handlers),
+  facts,
+});
+
+function listening(server: ReturnType<typeof createServer>, address: HelperAddress): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  if ('path' in address) rmSync(address.path, { force: true }); // of a process that was killed; the lock has been taken
+  server.listen(address, () => {
+    if ('path' in address) chmodSync(address.path, 0o600);
+    resolve();
+  });
+  return promise;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

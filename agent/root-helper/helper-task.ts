@@ -1,0 +1,193 @@
+import type { KeyObject } from 'node:crypto';
+import type { Clock, Random } from '../../shared/clock.ts';
+import { TaskError } from '../../shared/errors.ts';
+import { verifyText } from '../../shared/node/keys.ts';
+import type { Logger } from '../../shared/node/logger.ts';
+import { isDiskFull } from '../../shared/node/sqlite.ts';
+import { TaskOrder } from '../../shared/protocol/task.ts';
+import { taskTypes } from '../../shared/task-types/task-type.ts';
+import type { Handler, HandlerContext } from '../handlers/handler.ts';
+import { type Policy, requireAllowed } from '../runner/policy.ts';
+import type { Handlers } from '../runner/runner.ts';
+import { failureOf } from '../runner/task-end.ts';
+import type { System } from '../system/system.ts';
+import type { HelperAnswer, HelperOutcome, HelperRequest } from './messages.ts';
+import type { OrderLedger } from './order-ledger.ts';
+import { HelperCalls } from './helper-calls.ts';
+
+/** What the root helper decides and works with; nothing of it comes from the agent. */
+export interface HelperParts {
+  deviceId: string;
+  /** Pinned when the device enrolled. */
+  controllerKey: KeyObject;
+  /** The task types that need root, and how they are run. */
+  handlers: Handlers;
+  policy: Policy;
+  ledger: OrderLedger;
+  system: System;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  facts: Record<string, unknown>;
+  /** Tokens for transfers are made by it. */
+  learnControllerTime(now: number): void;
+}
+
+type Run = Extract<HelperRequest, { type: 'run' }>;
+
+/** Output that the agent has not taken; lines beyond it are dropped and counted. */
+const maxWaitingBytes = 8 * 1024 * 1024;
+
+/**
+ * One task, run with the rights of root for an agent that has none.
+ *
+ * - Only what the pinned controller signed, for this device, is run, and only if the device's own policy allows it.
+ * - Each attempt runs once: whoever asks again is told the end, or may let it be picked up.
+ */
+export class HelperTask {
+  readonly #parts: HelperParts;
+  readonly #answer: (answer: HelperAnswer) => void;
+  readonly #waitingBytes: () => number;
+  readonly #stop = new AbortController();
+  readonly #calls: HelperCalls;
+  #dropped = 0;
+
+  constructor(parts: HelperParts, answer: (answer: HelperAnswer) => void, waitingBytes: () => number) {
+    this.#parts = parts;
+    this.#answer = answer;
+    this.#waitingBytes = waitingBytes;
+    this.#calls = new HelperCalls(answer, this.#stop.signal);
+  }
+
+  stop(reason: TaskError): void {
+    this.#stop.abort(reason);
+  }
+
+  returned(message: Extract<HelperRequest, { type: 'returned' | 'threw' }>): void {
+    this.#calls.answered(message);
+  }
+
+  /** Runs it to its end; never rejects. */
+  async run(request: Run): Promise<HelperOutcome> {
+    try {
+      const order = this.#verified(request);
+      const known = this.#parts.ledger.end(order);
+      if (known) return known;
+      return await this.#runOnce(order, request);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  async #runOnce(order: TaskOrder, request: Run): Promise<HelperOutcome> {
+    const { ledger, log, handlers } = this.#parts;
+    const handler = handlers[order.taskType as keyof Handlers];
+    if (!handler) {
+      throw new TaskError('unknown_type', `The root helper of this device does not run ${order.taskType}`);
+    }
+    const parameters = handler.contract.parameters.parse(order.parameters);
+    requireAllowed(this.#parts.policy, 'root', { type: handler.contract.name, parameters });
+    if (!ledger.has(order)) ledger.begin(order);
+    else if (
+      !request.interrupted &&
+      !taskTypes[handler.contract.name].rerun &&
+      !ledger.takeRerun(order.code)
+    ) {
+      throw new TaskError('replayed', `Attempt ${order.attempt} of task ${order.code} was begun before`);
+    }
+
+    log.info({ event: 'helper.task_started', task: order.code, type: order.taskType }, 'task started');
+    const outcome = await this.#call(handler, parameters, { order, request });
+    if (outcome.kind === 'rerun') ledger.allowRerun(order.code);
+    else if (!this.isLeft) ledger.saveEnd(order.code, outcome);
+    log.info({ event: 'helper.task_ended', task: order.code, outcome: outcome.kind }, 'task ended');
+    return outcome;
+  }
+
+  /** The agent or the helper went away in the middle: whoever comes next picks the task up, as after a crash. */
+  get isLeft(): boolean {
+    const { aborted, reason } = this.#stop.signal;
+    return aborted && reason instanceof TaskError && reason.code === 'agent_stopping';
+  }
+
+  async #call(
+    handler: Handler,
+    parameters: unknown,
+    { order, request }: { order: TaskOrder; request: Run },
+  ): Promise<HelperOutcome> {
+    try {
+      const context = this.#context(order, request);
+      const result =
+        request.interrupted && handler.recover
+          ? await handler.recover(parameters, request.interrupted, context)
+          : await handler.run(parameters, context);
+      return result === 'rerun' ? { kind: 'rerun' } : { kind: 'completed', result };
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #verified({ order: text, signature, controllerTime }: Run): TaskOrder {
+    const { controllerKey, deviceId, learnControllerTime } = this.#parts;
+    if (!isSigned(text, signature, controllerKey)) {
+      throw new TaskError('bad_signature', 'The order is not signed by the controller of this device');
+    }
+    const order = TaskOrder.parse(JSON.parse(text));
+    if (order.device !== deviceId) {
+      throw new TaskError('wrong_device', `The order is for device ${order.device}, this is ${deviceId}`);
+    }
+    learnControllerTime(controllerTime);
+    return order;
+  }
+
+  #context({ code, timeoutMs }: TaskOrder, { instanceId }: Run): HandlerContext {
+    const { system, clock, random, ledger } = this.#parts;
+    return {
+      system,
+      code,
+      clock,
+      random,
+      signal: this.#stop.signal,
+      timeoutMs,
+      instanceId,
+      output: (stream, text) => this.#output(stream, text),
+      progress: (progress) => this.#answer({ type: 'progress', ...progress }),
+      reportPhase: async (phase, message) => {
+        await this.#calls.call('reportPhase', { phase, message });
+      },
+      ask: async (question, withdrawn) => String(await this.#calls.call('ask', { ...question }, withdrawn)),
+      roundTrip: () => Promise.reject(new TaskError('internal', 'The root helper has no link to measure')),
+      journal: { read: () => ledger.note(code), write: (note) => ledger.saveNote(code, note) },
+    };
+  }
+
+  #output(stream: 'stdout' | 'stderr' | 'agent', text: string): void {
+    if (this.#waitingBytes() > maxWaitingBytes) {
+      this.#dropped += 1;
+      return;
+    }
+    if (this.#dropped > 0) {
+      const told = `${this.#dropped} lines are missing here: the agent did not take them`;
+      this.#dropped = 0;
+      this.#answer({ type: 'output', stream: 'agent', text: told });
+    }
+    this.#answer({ type: 'output', stream, text });
+  }
+
+  #failed(error: unknown): HelperOutcome {
+    if (isDiskFull(error)) {
+      return { kind: 'failed', code: 'disk_full', message: 'The disk of the device is full' };
+    }
+    if (!(error instanceof TaskError)) this.#parts.log.error({ err: error }, 'a handler failed');
+    const { code, message, result } = failureOf(error);
+    return { kind: 'failed', code, message, ...(result ? { result } : {}) };
+  }
+}
+
+function isSigned(order: string, signature: string, key: KeyObject): boolean {
+  try {
+    return verifyText(order, signature, key);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,260 @@
+import { join } from 'node:path';
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TaskError } from '../../shared/errors.ts';
+import { generateKeyPair, importPublicKey, type KeyPair, signText } from '../../shared/node/keys.ts';
+import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
+import { Reboot } from '../../shared/task-types/reboot.ts';
+import { Script } from '../../shared/task-types/script.ts';
+import { Shutdown } from '../../shared/task-types/shutdown.ts';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
+import { until } from '../../test/harness/until.ts';
+import { type DummyContext, dummyContext } from '../handlers/dummy-context.ts';
+import { type Handler, handle, type Interrupted } from '../handlers/handler.ts';
+import { script } from '../handlers/script.ts';
+import { DummyMachine } from '../system/dummy/machine.ts';
+import { createProcesses } from '../system/processes.ts';
+import type { HelperParts } from './helper-task.ts';
+import { serveHelper } from './helper-server.ts';
+import { OrderLedger } from './order-ledger.ts';
+import { describeHelper, handlerByUser, remoteHandler } from './remote-handler.ts';
+
+let folder: ReturnType<typeof temporaryFolder>;
+let stop: AbortController;
+let served: Promise<void>;
+let keys: KeyPair;
+let path: string;
+let sequence = 0;
+
+beforeEach(() => {
+  folder = temporaryFolder('root-helper');
+  path = join(folder.path, 'helper.sock');
+  keys = generateKeyPair();
+});
+
+afterEach(async () => {
+  stop.abort(new Error('the test is over'));
+  await served;
+  folder[Symbol.dispose]();
+});
+
+async function begin(given: Partial<HelperParts> = {}): Promise<void> {
+  stop = new AbortController();
+  const machine = new DummyMachine({ clock: systemClock, random: systemRandom });
+  const parts: HelperParts = {
+    deviceId: 'device-1',
+    controllerKey: importPublicKey(keys.publicKey),
+    handlers: { SCRIPT: script },
+    policy: {},
+    ledger: new OrderLedger(join(folder.path, 'orders')),
+    system: { ...machine, processes: createProcesses() },
+    clock: systemClock,
+    random: systemRandom,
+    log: pino({ level: 'silent' }),
+    facts: { encryption_recipient: 'age1example' },
+    learnControllerTime: () => undefined,
+    ...given,
+  };
+  served = serveHelper(parts, { path }, stop.signal);
+  await until('the helper answers', () => describeHelper(path));
+}
+
+const helper = () => ({ path, controllerNow: () => systemClock.now() });
+
+/** What the agent hands on: the order as it came, and the signature. */
+function context(order: Record<string, unknown>, given: { by?: KeyPair } = {}): DummyContext {
+  sequence += 1;
+  const text = JSON.stringify({
+    device: 'device-1',
+    code: 'aB3dE6gH',
+    attempt: 1,
+    timeoutMs: 60_000,
+    force: false,
+    expiresAt: systemClock.now() + 60_000,
+    sequence,
+    ...order,
+  });
+  const signature = signText(text, (given.by ?? keys).privateKey);
+  return Object.assign(dummyContext(), { clock: systemClock, order: { order: text, signature } });
+}
+
+const inScript = (text: string) => ({ taskType: 'SCRIPT', parameters: { script: text } });
+const again = (one: DummyContext): DummyContext =>
+  Object.assign(dummyContext(), { clock: systemClock, order: one.order });
+const interrupted: Interrupted = { bootId: 'b', currentBootId: 'b', instanceId: 'i', startedAt: 1 };
+
+test('runs what the controller signed; output, progress and the end come back', async () => {
+  await begin();
+  const wish = context(inScript('echo hello; echo oops >&2; exit 3'));
+  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+    code: 'exit_code',
+    result: { exit_code: 3, stdout_lines: 1 },
+  });
+  expect(wish.lines.sort()).toEqual(['stderr: oops', 'stdout: hello']);
+});
+
+test('says what it can do', async () => {
+  await begin();
+  expect(await describeHelper(path)).toEqual({
+    taskTypes: ['SCRIPT'],
+    facts: { encryption_recipient: 'age1example' },
+  });
+});
+
+test.each([
+  ['that nobody signed', { by: generateKeyPair() }, {}, 'bad_signature'],
+  ['for another device', {}, { device: 'device-2' }, 'wrong_device'],
+  ['of a type that it does not run', {}, { taskType: 'REBOOT', parameters: {} }, 'unknown_type'],
+])('refuses an order %s', async (_what, signed, order, code) => {
+  await begin();
+  const mark = join(folder.path, 'ran');
+  const wish = context({ ...inScript(`touch ${mark}`), ...order }, signed);
+  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({ code });
+});
+
+test('the policy of the device counts, whatever the agent thinks of it', async () => {
+  await begin({ policy: { script_users: ['nobody'] } });
+  await expect(remoteHandler(Script, helper()).run({}, context(inScript('true')))).rejects.toMatchObject({
+    code: 'policy',
+  });
+});
+
+test('an order runs once: whoever asks again is told how it ended', async () => {
+  await begin();
+  const log = join(folder.path, 'log');
+  const wish = context(inScript(`echo ran >> ${log}; wc -l < ${log}`));
+  const first = await remoteHandler(Script, helper()).run({}, wish);
+  const second = again(wish);
+  expect(await remoteHandler(Script, helper()).run({}, second)).toEqual(first);
+  expect(wish.lines).toEqual(['stdout: 1']);
+  expect(second.lines).toEqual([]);
+});
+
+test('an order that was begun does not begin anew; it is picked up, and its type says what that means', async () => {
+  await begin();
+  const wish = context(inScript('sleep 60'));
+  const stopped = expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+    code: 'interrupted', // asked again by itself, as after a crash
+  });
+  await until('it runs', () =>
+    new OrderLedger(join(folder.path, 'orders')).has(JSON.parse(wish.order?.order ?? '')),
+  );
+  stop.abort(new Error('the helper stops'));
+  await served;
+  await begin();
+  await stopped;
+  await expect(remoteHandler(Script, helper()).run({}, again(wish))).rejects.toMatchObject({
+    code: 'interrupted',
+  });
+});
+
+test('what may begin anew does so once', async () => {
+  let runs = 0;
+  const twice = handle(
+    Reboot,
+    async () => {
+      runs += 1;
+      if (runs === 1) throw new TaskError('agent_stopping', 'as if it was killed');
+      return { previous_boot_id: 'a', boot_id: 'b', downtime_ms: 1 };
+    },
+    async () => 'rerun',
+  ) as Handler;
+  await begin({ handlers: { REBOOT: twice } });
+  const remote = remoteHandler(Reboot, helper());
+  const wish = context({ taskType: 'REBOOT', parameters: {} });
+  // Its first end is kept, so let the ledger know it as begun only.
+  new OrderLedger(join(folder.path, 'orders')).begin(JSON.parse(wish.order?.order ?? ''));
+  await expect(remote.run({}, wish)).rejects.toMatchObject({ code: 'replayed' });
+  expect(await remote.recover?.({}, interrupted, again(wish))).toBe('rerun');
+  runs = 1;
+  expect(await remote.run({}, again(wish))).toMatchObject({ boot_id: 'b' });
+});
+
+test('a request to stop reaches the task', async () => {
+  await begin();
+  const over = new AbortController();
+  const wish = Object.assign(context(inScript('echo begun; sleep 60')), { signal: over.signal });
+  const ended = remoteHandler(Script, helper()).run({}, wish);
+  await until('it runs', () => wish.lines.length > 0);
+  over.abort(new TaskError('cancelled', 'A person asked for it'));
+  await expect(ended).rejects.toMatchObject({ code: 'cancelled' });
+});
+
+test('what only the agent can do is asked of it in the middle', async () => {
+  const tells = handle(Shutdown, async (_parameters, { reportPhase, journal }) => {
+    await reportPhase('powering_off', 'The device powers off');
+    journal.write({ seen: true });
+    return { powering_off_at: 'now', link_closed_at: null, boot_id: 'b' };
+  }) as Handler;
+  await begin({ handlers: { SHUTDOWN: tells } });
+  const wish = context({ taskType: 'SHUTDOWN', parameters: {} });
+  await remoteHandler(Shutdown, helper()).run({}, wish);
+  expect(wish.phases).toEqual(['powering_off']);
+});
+
+test('a person is asked through the agent, and the question can be withdrawn', async () => {
+  const asks = handle(Reboot, async (_parameters, { ask }) => {
+    const first = await ask({ prompt: 'Now?', options: ['yes', 'no'], safe: 'no' });
+    const second = await ask({ prompt: 'Sure?', options: ['yes', 'no'] }, AbortSignal.timeout(20));
+    return { previous_boot_id: first, boot_id: second, downtime_ms: 1 };
+  }) as Handler;
+  await begin({ handlers: { REBOOT: asks } });
+  const asked: string[] = [];
+  const wish = Object.assign(context({ taskType: 'REBOOT', parameters: {} }), {
+    ask: async ({ prompt }: { prompt: string }, withdrawn?: AbortSignal) => {
+      asked.push(prompt);
+      if (prompt === 'Now?') return 'yes';
+      return new Promise<string>((resolve) => {
+        withdrawn?.addEventListener('abort', () => resolve('withdrawn'));
+      });
+    },
+  });
+  expect(await remoteHandler(Reboot, helper()).run({}, wish)).toMatchObject({
+    previous_boot_id: 'yes',
+    boot_id: 'withdrawn',
+  });
+  expect(asked).toEqual(['Now?', 'Sure?']);
+});
+
+test('without a helper the error says so', async () => {
+  await begin();
+  const nowhere = remoteHandler(Script, { ...helper(), path: join(folder.path, 'nothing.sock') });
+  const wish = Object.assign(context(inScript('true')), {
+    clock: { ...systemClock, sleep: async () => undefined },
+  });
+  await expect(nowhere.run({}, wish)).rejects.toMatchObject({ code: 'helper_lost' });
+});
+
+test('only what is asked as another user goes to the helper', async () => {
+  await begin();
+  const both = handlerByUser(script, remoteHandler(Script, helper()), 'me');
+  const { order: _order, ...here } = context(inScript('true'));
+  await expect(both.run({ user: 'root' }, here)).rejects.toMatchObject({ code: 'internal' });
+});
+
+test('orders below those that were forgotten are refused', () => {
+  stop = new AbortController();
+  served = Promise.resolve();
+  const ledger = new OrderLedger(join(folder.path, 'orders'), 8);
+  const order = (number: number) => ({
+    ...{
+      device: 'd',
+      attempt: 1,
+      taskType: 'SCRIPT',
+      parameters: {},
+      timeoutMs: 1,
+      force: false,
+      expiresAt: 1,
+    },
+    code: String(number).padStart(8, '0'),
+    sequence: number,
+  });
+  for (let number = 2; number <= 12; number += 1) {
+    ledger.begin(order(number));
+    ledger.saveEnd(order(number).code, { kind: 'completed', result: {} });
+  }
+  expect(() => ledger.begin(order(1))).toThrow(/no longer remembers orders up to/);
+  expect(() => ledger.begin(order(12))).toThrow(/ran already/);
+  expect(ledger.end(order(2))).toBeUndefined();
+  expect(ledger.end(order(12))).toEqual({ kind: 'completed', result: {} });
+});

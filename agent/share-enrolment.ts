@@ -1,0 +1,45 @@
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommandError } from './command-error.ts';
+import type { DataFolder } from './data-folder.ts';
+import { type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
+
+/** Root acts as the owner of the agent’s folder there: it follows no link that the agent's user could have laid. */
+export async function asOwnerOf<Value>(folder: DataFolder, work: () => Promise<Value>): Promise<Value> {
+  const { seteuid, setegid } = process;
+  if (process.getuid?.() !== 0 || !seteuid || !setegid) return work();
+  folder.create();
+  const { uid, gid } = statSync(folder.path);
+  setegid.call(process, gid);
+  seteuid.call(process, uid);
+  try {
+    return await work();
+  } finally {
+    seteuid.call(process, 0);
+    setegid.call(process, 0);
+  }
+}
+
+/** Gives the root helper its own copy of who this device is and whom it obeys: nothing that the agent can write decides what root does. */
+export async function shareEnrolment(
+  agent: DataFolder,
+  helper: DataFolder,
+  identity: Identity,
+): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new CommandError(
+      'This device has a root helper: enrol as root, so that the helper learns whom to obey',
+    );
+  }
+  const keys = await asOwnerOf(agent, async () => readKeys(agent));
+  if (!keys) throw new CommandError(`The key ${agent.key} is gone: enrol anew with --force`);
+
+  helper.create();
+  const before = readIdentity(helper);
+  // The numbers of another controller's orders mean nothing here.
+  if (before && before.controller_key !== identity.controller_key) {
+    rmSync(join(helper.path, 'orders'), { recursive: true, force: true });
+  }
+  saveKeys(helper, keys);
+  saveIdentity(helper, identity);
+}
