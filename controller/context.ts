@@ -111,7 +111,7 @@ async function build(
     blobs,
     view: (snapshot) => snapshots.view(snapshot),
     submit: (submission) => core.submit(submission),
-    masterKey: keyInFolder(data, systemRandom),
+    masterKey,
   });
   const api = await createApi({
     ...base,

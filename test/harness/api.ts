@@ -104,7 +104,7 @@ export class ApiUnderTest {
       blobs: content.blobs,
       view: (snapshot) => content.snapshots.view(snapshot),
       submit: (submission) => core.submit(submission),
-      masterKey: keyInMemory(systemRandom),
+      masterKey,
     });
     const admin = await addMember(store, core, await addOrganization(store, 'default'), 'admin');
     const app = await createApi({
