@@ -9,9 +9,10 @@ export class CommandError extends Error {
   }
 }
 
-export const exitCodes: Record<'failed' | 'usage' | 'forbidden' | 'conflict' | 'unreachable', number> = {
+export const exitCodes: Record<'failed' | 'usage' | 'unanswered' | 'forbidden' | 'conflict' | 'unreachable', number> = {
   failed: 1,
   usage: 2,
+  unanswered: 3,
   forbidden: 4,
   conflict: 6,
   unreachable: 8,

@@ -127,7 +127,10 @@ async function composeSystem(
       unit: 'muster-agent.service',
       restartProcess: async () => hooks.onRestartAgent(),
     },
-    processes: { scripts: { folder: tmpdir(), agent: identity.device_id } },
+    processes: {
+      scripts: { folder: tmpdir(), agent: identity.device_id },
+      agentProgram: process.argv[1] === undefined ? undefined : [process.execPath, process.argv[1]],
+    },
   });
   if (!dummy) return linux;
 

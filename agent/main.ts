@@ -34,6 +34,7 @@ function commands(program: NodeJS.Process): Command {
   root.addCommand(enrolCommand(program));
   root.addCommand(startCommand(program));
   root.addCommand(rootHelperCommand(program));
+  root.addCommand(askCommand(program));
   root.addCommand(statusCommand(program));
   root.addCommand(configCommand(program));
   root
@@ -117,6 +118,20 @@ function rootHelperCommand(program: NodeJS.Process): Command {
       const { helperAddress, startRootHelper } = await import('./start-root-helper.ts');
       const address = helperAddress(program.env, config.root_helper.socket);
       await startRootHelper({ folder: new DataFolder(config.root_helper.data), config, address });
+    });
+  return command as unknown as Command;
+}
+
+function askCommand(program: NodeJS.Process): Command {
+  const command = new Command('ask')
+    .description('within a script that the agent runs: ask a person, and print the answer')
+    .argument('<prompt>', 'what is asked')
+    .argument('<options...>', 'what can be answered: 2 to 16')
+    .option('--safe <option>', 'taken when nobody answers in time; without it the exit code is 3 then')
+    .option('--timeout <time>', 'how long to wait, such as 10m', '10m')
+    .action(async (prompt, choices, options) => {
+      const { ask } = await import('./ask.ts');
+      program.stdout.write(`${await ask(program.env, [prompt, choices], options)}\n`);
     });
   return command as unknown as Command;
 }

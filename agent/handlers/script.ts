@@ -1,14 +1,15 @@
 import { TaskError } from '../../shared/errors.ts';
 import { Script } from '../../shared/task-types/script.ts';
-import type { ProcessEnd } from '../system/system.ts';
-import { handle } from './handler.ts';
+import type { AskDoor, ProcessEnd } from '../system/system.ts';
+import { handle, type HandlerContext } from './handler.ts';
 import { LineOutput } from './line-output.ts';
 
 /** Runs a script or a command and succeeds only with exit code 0. */
 export const script = handle(
   Script,
-  async (parameters, { system, clock, output, signal }) => {
+  async (parameters, { system, clock, output, signal, ask }) => {
     const { env, cwd, user, stdin } = parameters;
+    await using door = await askDoor(system, user, { ask, output });
     await using file =
       parameters.script === undefined
         ? undefined
@@ -20,7 +21,8 @@ export const script = handle(
     const end = await system.processes.run(
       {
         argv: [...argv, ...parameters.arguments] as [string, ...string[]], // the contract demands a program
-        env,
+        env: { ...env, ...door?.env },
+        ...(door ? { programs: door.programs } : {}),
         ...(cwd === undefined ? {} : { cwd }),
         ...(user === undefined ? {} : { user }),
         ...(stdin === undefined ? {} : { stdin }),
@@ -52,6 +54,22 @@ export const script = handle(
     );
   },
 );
+
+/** Not being able to ask is told when it is, and fails only who asks. */
+async function askDoor(
+  system: HandlerContext['system'],
+  user: string | undefined,
+  { ask, output }: Pick<HandlerContext, 'ask' | 'output'>,
+): Promise<AskDoor | undefined> {
+  try {
+    return await system.processes.askDoor(user, ask);
+  } catch (error) {
+    if (!(error instanceof TaskError)) {
+      output('agent', `The script cannot ask: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return undefined; // a user that it cannot run as is told by the start itself
+  }
+}
 
 function failureOf({ exitCode, signal }: ProcessEnd): { code: string; message: string } | undefined {
   if (exitCode === 0) return undefined;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import type { execa as Execa } from 'execa';
 import { TaskError } from '../../shared/errors.ts';
 import { type Output, OutputPumps } from './output-pumps.ts';
+import { openAskDoor } from './ask-door.ts';
 import { endGroup } from './process-group.ts';
 import { checkFolder, resolveProgram } from './program.ts';
 import { type ScriptPlace, sweepScriptFiles, writeScriptFile } from './script-file.ts';
@@ -16,6 +17,8 @@ export interface ProcessesOptions {
   env?: Record<string, string>;
   /** Where script files go; every user must be able to pass through it. What a killed agent left there is removed at once. */
   scripts?: ScriptPlace;
+  /** Program and arguments that are this agent, for scripts that ask. */
+  agentProgram?: readonly string[] | undefined;
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -33,6 +36,7 @@ export function createProcesses(options: ProcessesOptions = {}): Processes {
       return runPrepared(prepared, output, signal);
     },
     scriptFile: (text, user) => writeScriptFile(scripts, text, user),
+    askDoor: (user, ask) => openAskDoor({ ...scripts, program: options.agentProgram }, user, ask),
   };
 }
 
@@ -48,7 +52,7 @@ async function prepare(command: Command, path: string, extra: Record<string, str
   const cwd = command.cwd ?? '/';
   const user = await permittedUser(command.user);
   const env = {
-    PATH: path,
+    PATH: command.programs === undefined ? path : `${path}:${command.programs}`,
     HOME: user.home,
     USER: user.name,
     LOGNAME: user.name,

@@ -10,7 +10,7 @@ export interface ScriptPlace {
   agent: string;
 }
 
-const prefixOf = ({ agent }: ScriptPlace): string => `muster-script-${agent}-`;
+export const scriptFolderPrefix = ({ agent }: ScriptPlace): string => `muster-script-${agent}-`;
 
 /** Puts text into a file in a folder of its own, both of mode 0700 and owned by `userName`; disposing removes the folder. */
 export async function writeScriptFile(
@@ -19,7 +19,7 @@ export async function writeScriptFile(
   userName: string | undefined,
 ): Promise<{ path: string } & AsyncDisposable> {
   const user = await permittedUser(userName);
-  const folder = await mkdtemp(join(place.folder, prefixOf(place))).catch(translate); // mkdtemp gives 0700
+  const folder = await mkdtemp(join(place.folder, scriptFolderPrefix(place))).catch(translate); // mkdtemp gives 0700
   const path = join(folder, 'script');
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
@@ -37,7 +37,7 @@ export async function writeScriptFile(
 
 /** Removes what this agent left when it was killed: scripts may hold secrets. Links are removed, not followed. */
 export function sweepScriptFiles(place: ScriptPlace): void {
-  const left = readdirSync(place.folder).filter((name) => name.startsWith(prefixOf(place)));
+  const left = readdirSync(place.folder).filter((name) => name.startsWith(scriptFolderPrefix(place)));
   for (const name of left) rmSync(join(place.folder, name), { recursive: true, force: true });
 }
 

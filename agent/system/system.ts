@@ -30,6 +30,8 @@ export interface Command {
   /** Run as this user of the machine. */
   user?: string;
   stdin?: string;
+  /** A folder where programs are looked for last. */
+  programs?: string;
 }
 
 export interface ProcessEnd {
@@ -51,7 +53,18 @@ export interface Processes {
   ): Promise<ProcessEnd>;
   /** Puts text into a file of mode 0700 that `user` can read, for the time it is not disposed of. */
   scriptFile(text: string, user?: string): Promise<{ path: string } & AsyncDisposable>;
+  /** Lets what runs as `user` ask people, for the time it is not disposed of. */
+  askDoor(user: string | undefined, ask: AskPerson): Promise<AskDoor>;
 }
+
+/** Asks a person; aborting withdraws the question. Throws `TaskError`. */
+export type AskPerson = (
+  question: { prompt: string; options: string[]; safe?: string | undefined; deadlineMs?: number | undefined },
+  withdrawn: AbortSignal,
+) => Promise<string>;
+
+/** What a command is given so that it can ask. */
+export interface AskDoor extends Required<Pick<Command, 'env' | 'programs'>>, AsyncDisposable {}
 
 /** Measurements for HEALTH_CHECK. Each throws `TaskError` with a sentence when the thing cannot be measured. */
 export interface Probes {

@@ -6,6 +6,7 @@ import type { Hello, Welcome } from '../../shared/protocol/hello.ts';
 import type { Report } from '../../shared/protocol/report.ts';
 import type { TaskOrder } from '../../shared/protocol/task.ts';
 import { Up } from '../../shared/protocol/up.ts';
+import { protocolVersion } from '../../shared/protocol/version.ts';
 import { type MemorySocket, memorySocketPair } from './memory-socket.ts';
 
 type State = 'PENDING' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
@@ -28,6 +29,7 @@ export class FakeController {
   acknowledges = true;
   welcomes = true;
   factsWanted = false;
+  protocol = protocolVersion;
   /** Nothing that the agent sends arrives. */
   loseUp = false;
   /** Thrown at the next dials. */
@@ -122,7 +124,7 @@ export class FakeController {
     if (!this.welcomes) return;
     this.send({
       type: 'welcome',
-      protocol: 1,
+      protocol: this.protocol,
       session: `session-${this.hellos.length}`,
       clock: this.#clock.now(),
       heartbeatMs: 25_000,

@@ -64,6 +64,7 @@ export function createMachine(parts: MachineParts): System {
     services: machine.services,
     processes: {
       scriptFile: (text) => machine.processes.scriptFile(text),
+      askDoor: (user, ask) => machine.processes.askDoor(user, ask),
       run: async (program, output, signal) => {
         const execution = executionOf(
           Number(program.env['TAG'] ?? program.argv.at(-1)?.replace('host-', '')),

@@ -1,5 +1,6 @@
 import type { Clock, Instant } from '../../../shared/clock.ts';
-import type { Command, ProcessEnd, Processes } from '../system.ts';
+import { TaskError } from '../../../shared/errors.ts';
+import type { AskDoor, AskPerson, Command, ProcessEnd, Processes } from '../system.ts';
 import { parseProgram, type Step } from './program.ts';
 
 /** One program that was started on the dummy machine. */
@@ -27,7 +28,9 @@ export class DummyProcesses implements Processes {
 
   readonly #clock: Clock;
   readonly #scripts = new Map<string, string>();
+  readonly #doors = new Map<string, AskPerson>();
   #scriptsMade = 0;
+  #doorsMade = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -48,7 +51,7 @@ export class DummyProcesses implements Processes {
     this.onStart?.(execution);
 
     const steps = this.behaviour?.(command, script) ?? parseProgram(script ?? command.argv.join(' '));
-    const end = await this.#follow(steps, output, signal);
+    const end = await this.#follow(steps, { command, output, signal });
     execution.endedAt = this.#clock.now();
     execution.end = end;
     return end;
@@ -71,20 +74,51 @@ export class DummyProcesses implements Processes {
     return this.#scripts.size;
   }
 
-  async #follow(
-    steps: Step[],
-    output: (stream: 'stdout' | 'stderr', text: string) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<ProcessEnd> {
+  async askDoor(_user: string | undefined, ask: AskPerson): Promise<AskDoor> {
+    this.#doorsMade += 1;
+    const path = `/dummy/ask-${this.#doorsMade}`;
+    this.#doors.set(path, ask);
+    return {
+      env: { MUSTER_ASK_SOCKET: path },
+      programs: '/dummy',
+      [Symbol.asyncDispose]: async () => {
+        this.#doors.delete(path);
+      },
+    };
+  }
+
+  async #follow(steps: Step[], { command, output, signal }: Following): Promise<ProcessEnd> {
     for (const step of steps) {
       if (signal.aborted) break;
       if ('print' in step) await output(step.stream ?? 'stdout', step.print);
       else if ('sleepMs' in step) await this.#clock.sleep(step.sleepMs, signal).catch(() => undefined);
-      else if ('exitCode' in step) return { exitCode: step.exitCode, signal: null, stopped: false };
+      else if ('ask' in step) {
+        const answer = await this.#ask(step.ask, command, signal);
+        if (answer === undefined) return { exitCode: 3, signal: null, stopped: false };
+        await output('stdout', `${answer}\n`);
+      } else if ('exitCode' in step) return { exitCode: step.exitCode, signal: null, stopped: false };
       else return { exitCode: null, signal: step.killedBy, stopped: false };
     }
     return signal.aborted
       ? { exitCode: null, signal: 'SIGTERM', stopped: true }
       : { exitCode: 0, signal: null, stopped: false };
   }
+
+  async #ask(
+    question: Parameters<AskPerson>[0],
+    { env }: Command,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const ask = this.#doors.get(env['MUSTER_ASK_SOCKET'] ?? '');
+    return ask?.(question, signal).catch((error: unknown) => {
+      if (error instanceof TaskError || signal.aborted) return undefined;
+      throw error;
+    });
+  }
+}
+
+interface Following {
+  command: Command;
+  output: (stream: 'stdout' | 'stderr', text: string) => void | Promise<void>;
+  signal: AbortSignal;
 }

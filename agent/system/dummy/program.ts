@@ -3,11 +3,13 @@ export type Step =
   | { print: string; stream?: 'stdout' | 'stderr' }
   | { sleepMs: number }
   | { exitCode: number }
-  | { killedBy: string };
+  | { killedBy: string }
+  /** Asks a person and prints the answer; ends with exit code 3 when there is none. */
+  | { ask: { prompt: string; options: string[]; safe?: string } };
 
 /**
  * The little language dummy processes understand, one instruction per line or `;`, a subset of the shell:
- * `echo TEXT`, `echo TEXT >&2`, `sleep SECONDS`, `exit CODE`, `kill SIGNAL` (ends by that signal), `ping … -c COUNT … HOST` (every echo is answered). Anything else does nothing.
+ * `echo TEXT`, `echo TEXT >&2`, `sleep SECONDS`, `exit CODE`, `kill SIGNAL` (ends by that signal), `ask PROMPT? OPTION … [--safe OPTION]` (prints the answer), `ping … -c COUNT … HOST` (every echo is answered). Anything else does nothing.
  */
 export function parseProgram(text: string): Step[] {
   return text.split(/[\n;]/).flatMap((line) => {
@@ -24,12 +26,19 @@ export function parseProgram(text: string): Step[] {
         return [{ exitCode: Number(argument) || 0 }];
       case 'kill':
         return [{ killedBy: argument }];
+      case 'ask':
+        return [ask(argument)];
       case 'ping':
         return ping(rest);
       default:
         return [];
     }
   });
+}
+
+function ask(argument: string): Step {
+  const [, prompt = '', choice = '', safe] = /^(.*?\?) (.*?)(?: --safe (.*))?$/.exec(argument) ?? [];
+  return { ask: { prompt, options: choice.split(' '), ...(safe === undefined ? {} : { safe }) } };
 }
 
 function ping(rest: string[]): Step[] {
