@@ -11,6 +11,7 @@ import { sessionRoutes } from './sessions.ts';
 import { syncRoutes } from './sync.ts';
 import { taskRoutes } from './tasks.ts';
 import { variableRoutes } from './variables.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Every route the command line uses, by resource. */
 export const createClient = (http: Http, organization: string) => ({
@@ -27,6 +28,7 @@ export const createClient = (http: Http, organization: string) => ({
   backups: backupRoutes(http, organization),
   sessions: sessionRoutes(http, organization),
   schedules: scheduleRoutes(http, organization),
+  webhooks: webhookRoutes(http, organization),
 });
 
 export type Client = ReturnType<typeof createClient>;

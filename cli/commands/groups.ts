@@ -121,6 +121,11 @@ export const groups: Group[] = [
     load: async () => (await import('./audit.ts')).addAudit,
   },
   {
+    name: 'webhook',
+    summary: 'Send events to other programs over HTTP',
+    load: async () => (await import('./webhook.ts')).addWebhookCommands,
+  },
+  {
     name: 'events',
     summary: 'Print changes as they happen',
     load: async () => (await import('./events.ts')).addEvents,

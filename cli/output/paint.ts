@@ -25,6 +25,7 @@ export function createPaint(color: boolean, zone: string): Paint {
     ENABLED: colors.green,
     online: colors.green,
     pass: colors.green,
+    DELIVERED: colors.green,
     FAILED: colors.red,
     STOPPED: colors.red,
     fail: colors.red,
