@@ -199,6 +199,8 @@ export const Unit = z.strictObject({
   apply: z.array(UnitCommand).default([]),
   /** On the host, after the files are back; `when` and `for_each` see the way back. Empty: the commands of `apply`. */
   restore: z.array(UnitCommand).default([]),
+  /** What the service learned while it ran, and gets back after `apply`: elements of sets of nftables that rules put there, or that end by themselves. */
+  keep_runtime: z.literal('nftables_elements').optional(),
   verify: z.array(AnyCheck).default([]),
   /** A start from nothing with the candidate, in the candidate view and scratch namespace: what a reload does not show. */
   cold_check: z.array(Check).default([]),

@@ -2,6 +2,7 @@ import { TaskError } from '../../shared/errors.ts';
 import { atOnce } from './at-once.ts';
 import type { Candidate } from './candidate.ts';
 import { type ChecksResult, runChecks, runCommands } from './checks.ts';
+import { keepingRuntime } from './keep-runtime.ts';
 import type { StepLog } from './evidence.ts';
 import type { Workspace } from './machine.ts';
 import { namesOf } from './validate.ts';
@@ -15,16 +16,19 @@ export async function apply(
   { workspace, snapshot }: { workspace: Workspace; snapshot: string | undefined },
   log: StepLog,
 ): Promise<void> {
+  let kept = '';
   for (const { unit, written, removed } of touched) {
     checks.signal.throwIfAborted();
     await workspace.append('APPLYING', unit.name);
     await atOnce(installsAtOnce, written, (path) => workspace.install(path));
     for (const path of removed) await workspace.remove(path);
     const context = { ...checks, ...(snapshot === undefined ? {} : { snapshot }) };
-    accept(await runCommands(unit, unit.apply, 'host', context), log);
+    kept += await keepingRuntime(unit, { checks, workspace, log }, async () => {
+      accept(await runCommands(unit, unit.apply, 'host', context), log);
+    });
   }
   await workspace.append('APPLIED', namesOf(touched));
-  log.message = `${namesOf(touched)} read the new files`;
+  log.message = `${namesOf(touched)} read the new files${kept}`;
 }
 
 /** The services do with the new files what their profile expects. */

@@ -91,6 +91,49 @@ describe.skipIf(notTested('nftables', SyncLab.unavailable('nft')))('nftables', (
     120_000,
   );
 
+  test('what sets have filled themselves with stays where the set is the same; what the files named goes with them', async () => {
+    const filling = (banned: string, ...lines: string[]): string =>
+      ruleset(
+        `set banned { type ipv4_addr; flags timeout; ${banned} }`,
+        'set seen { type ipv4_addr . inet_service; flags dynamic,timeout; timeout 1h; }',
+        'set flood { type ipv4_addr; flags dynamic; }',
+        'set nets { type ipv4_addr; flags interval,timeout; auto-merge; }',
+        'map verdicts { type ipv4_addr : verdict; flags dynamic,timeout; timeout 1h; }',
+        output(
+          'udp dport 99 update @seen { ip daddr . udp dport counter } update @flood { ip daddr limit rate over 5/second };',
+        ),
+        ...lines,
+      );
+    const other = 'set other { type ipv4_addr; flags timeout; }';
+    await lab.applied({ [path]: filling('elements = { 192.0.2.90, 192.0.2.91 timeout 1h }', other) });
+    await lab.shell(`nft 'add element inet filter banned { 192.0.2.66 timeout 1h comment "a, b : c", 192.0.2.67 }
+add element inet filter nets { 10.9.0.0/16 timeout 1d, 192.0.2.1-192.0.2.9 timeout 1h }
+add element inet filter verdicts { 192.0.2.77 timeout 10m : drop }
+add element inet filter other { 192.0.2.88 timeout 1h }'`);
+    await lab.shell("bash -c 'echo x >/dev/udp/10.77.0.1/99'");
+
+    const otherType = 'set other { type ipv6_addr; flags timeout; }';
+    const outcome = await lab.applied({ [path]: filling('elements = { 192.0.2.90 }', otherType) });
+
+    const now = await running();
+    for (const there of [
+      '192.0.2.66 timeout 1h expires 59m',
+      'comment "a, b : c"',
+      '192.0.2.67',
+      '192.0.2.90',
+      '10.9.0.0/16 timeout 1d expires 23h59m',
+      '192.0.2.1-192.0.2.9',
+      '192.0.2.77 timeout 10m expires 9m',
+      '10.77.0.1 . 99 counter packets 1 ',
+      '10.77.0.1 limit rate over 5/second',
+    ]) {
+      expect(now).toContain(there);
+    }
+    expect(now).not.toMatch(/192\.0\.2\.(91|88)/);
+    const message = outcome.result?.steps.find(({ step }) => step === 'apply')?.message;
+    expect(message).toContain('7 elements that sets had filled themselves with are kept');
+  }, 120_000);
+
   test('a rollback brings back the running rules, also what is in no file', async () => {
     await lab.applied({ [path]: firewall });
     await lab.shell(
