@@ -15,6 +15,12 @@ export const accessRoutes = (http: Http, organization: string) => {
   return {
     me: () => http.request('GET', '/api/v1/auth/me', { answer: async () => (await schemas()).Me }),
 
+    changePassword: (body: { current: string; new: string }) =>
+      http.request('POST', '/api/auth/password', {
+        body,
+        answer: async () => (await import('../../shared/api/accounts.ts')).PasswordChanged,
+      }),
+
     tokens: (query: Paging) =>
       http.request('GET', '/api/v1/auth/tokens', {
         query,

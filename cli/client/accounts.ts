@@ -24,6 +24,7 @@ export const accountRoutes = (http: Http, organization: string) => {
         body: password === undefined ? {} : { password },
         answer: withPassword,
       }),
+    unlink: (email: string) => http.request('DELETE', `${one(email)}/identities`, { answer: nothing }),
     remove: (email: string) => http.request('DELETE', one(email), { answer: nothing }),
   };
 };

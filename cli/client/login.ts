@@ -1,6 +1,7 @@
 import type { Http } from './http.ts';
 import { nothing } from './nothing.ts';
 
+const oidc = () => import('../../shared/api/oidc.ts');
 const answer = async () => (await import('../../shared/api/accounts.ts')).SessionTokens;
 
 /** Sessions of people; none of it needs a token. */
@@ -11,4 +12,14 @@ export const loginRoutes = (http: Http) => ({
     http.request('POST', '/api/auth/refresh', { body: { refresh_token }, answer }),
   logout: (refresh_token: string) =>
     http.request('POST', '/api/auth/logout', { body: { refresh_token }, answer: nothing }),
+
+  redeemOidc: (body: { code: string; verifier: string }) =>
+    http.request('POST', '/api/auth/oidc/token', { body, answer }),
+  startOidcDevice: (body: { organization?: string }) =>
+    http.request('POST', '/api/auth/oidc/device', { body, answer: async () => (await oidc()).OidcDevice }),
+  askOidcDevice: (device: string) =>
+    http.request('POST', '/api/auth/oidc/device/token', {
+      body: { device },
+      answer: async () => (await oidc()).OidcDeviceAnswer,
+    }),
 });

@@ -85,3 +85,18 @@ test('a session that is over says how to begin another; its tokens go to no othe
   expect(await logIn(other.url)).toMatchObject({ exitCode: 2 });
   expect(other.requests('POST /api/auth/login')).toEqual([]);
 });
+
+test('a password is changed with two lines from standard input', async () => {
+  await using controller = await FakeController.start();
+  controller.on('POST /api/auth/password', { body: { sessions_ended: 2 } });
+  const change = (stdin: string) =>
+    runMuster(['auth', 'password', '--passwords-stdin'], { url: controller.url, stdin });
+  const changed = await change('the old password\nthe new password\n');
+  expect(changed).toMatchObject({ exitCode: 0, stdout: '' });
+  expect(changed.stderr).toContain('2 other sessions');
+  expect(controller.requests('POST /api/auth/password')[0]?.body).toEqual({
+    current: 'the old password',
+    new: 'the new password',
+  });
+  expect((await change('only one\n')).exitCode).toBe(2);
+});

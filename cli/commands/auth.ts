@@ -1,5 +1,6 @@
 import { meView } from '../views/access.ts';
 import { addLogin, addLogout } from './auth/login.ts';
+import { addPassword } from './auth/password.ts';
 import { addAuthToken } from './auth/token.ts';
 import type { GroupParts } from './groups.ts';
 
@@ -14,5 +15,6 @@ export function addAuthCommands(parts: GroupParts): void {
       const { client, output } = await open();
       output.one(await client.access.me(), meView);
     });
+  addPassword(parts);
   addAuthToken(command, open);
 }

@@ -34,9 +34,11 @@ test('accounts are listed, changed and removed', async () => {
   controller.on(`GET ${root}`, ({ query }) => ({ body: paged([ann], query) }));
   controller.on(`PUT ${root}/ann%40example.org/role`, { body: { ...ann, role: 'admin' } });
   controller.on(`POST ${root}/ann%40example.org/enable`, { body: ann });
+  controller.on(`DELETE ${root}/ann%40example.org/identities`, { status: 204 });
   controller.on(`DELETE ${root}/ann%40example.org`, refused(409, 'conflict', 'ann is the last admin'));
   const run = (...args: string[]) => runMuster(['user', ...args, '-f', 'simple'], { url: controller.url });
 
+  expect(await run('unlink', 'ann@example.org')).toMatchObject({ exitCode: 0 });
   expect((await run('list')).stdout).toMatch(/ann@example.org +Ann +operator +ENABLED +never/);
   expect((await run('set-role', 'ann@example.org', 'admin')).exitCode).toBe(0);
   expect(controller.seen.at(-1)?.body).toEqual({ role: 'admin' });

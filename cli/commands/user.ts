@@ -18,6 +18,7 @@ export function addUserCommands(parts: GroupParts): void {
   addDisable(parts);
   addEnable(parts);
   addResetPassword(parts);
+  addUnlink(parts);
   addRemove(parts);
 }
 
@@ -96,6 +97,19 @@ function addResetPassword({ command, open, terminal }: GroupParts): void {
       const { client, output } = await open();
       const password = passwordStdin ? await standardInput(terminal.stdin) : undefined;
       showMade(output, await client.accounts.resetPassword(who, password));
+    });
+}
+
+function addUnlink({ command, open }: GroupParts): void {
+  command
+    .command('unlink')
+    .description('Forget who somebody is at the identity provider: the next one with this e-mail is linked')
+    .argument(...email)
+    .action(async (who) => {
+      const { client, output } = await open();
+      await client.accounts.unlink(who);
+      if (output.isJson) output.json({ unlinked: who });
+      else output.say(`Unlinked ${who}`);
     });
 }
 

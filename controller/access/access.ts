@@ -5,12 +5,14 @@ import type { ControllerIdentity } from '../devices/identity.ts';
 import type { Tokens } from '../devices/tokens.ts';
 import type { Store } from '../store/store.ts';
 import { Accounts } from './accounts.ts';
+import { LoginLimit } from './login-limit.ts';
 import { Logins } from './logins.ts';
 import type { OidcSettings } from './oidc/oidc-config.ts';
 import { OidcLogins } from './oidc/oidc-logins.ts';
 import { OidcPeople } from './oidc/people.ts';
 import { OidcProvider } from './oidc/provider.ts';
 import { Sealed } from './oidc/sealed.ts';
+import { OwnPassword } from './own-password.ts';
 import { Passwords } from './passwords.ts';
 import { SessionJwt } from './session-jwt.ts';
 
@@ -34,6 +36,7 @@ export const oidcCallbackPath = '/api/auth/oidc/callback';
 export interface Access {
   readonly logins: Logins;
   readonly accounts: Accounts;
+  readonly ownPassword: OwnPassword;
   /** Undefined when no identity provider is configured. */
   readonly oidc: OidcLogins | undefined;
 }
@@ -44,10 +47,12 @@ export function createAccess(parts: AccessParts): Access {
   const passwords = new Passwords();
   const keys = identity.sessionKeys ?? generateKeyPair();
   const jwt = new SessionJwt({ clock, keys, controllerId: identity.controllerId });
-  const logins = new Logins({ ...parts, passwords, jwt });
+  const limit = new LoginLimit(clock);
+  const logins = new Logins({ ...parts, passwords, limit, jwt });
   return {
     logins,
     accounts: new Accounts({ ...parts, passwords }),
+    ownPassword: new OwnPassword({ ...parts, passwords, limit }),
     oidc: parts.oidc && createOidc({ ...parts, logins, sealed: new Sealed(clock, keys) }, parts.oidc),
   };
 }

@@ -9,7 +9,7 @@ import type { Membership } from '../store/accounts.ts';
 import type { LoginSessionRow } from '../store/logins.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { auditEntry } from './audit-entry.ts';
-import { LoginLimit } from './login-limit.ts';
+import type { LoginLimit } from './login-limit.ts';
 import type { Passwords } from './passwords.ts';
 import type { Origin } from './origin.ts';
 import { newRefreshToken, parseRefreshToken } from './refresh-token.ts';
@@ -37,6 +37,7 @@ export interface LoginsParts {
   log: Logger;
   tokens: Tokens;
   passwords: Passwords;
+  limit: LoginLimit;
   jwt: SessionJwt;
 }
 
@@ -49,11 +50,9 @@ export interface LoginsParts {
  */
 export class Logins {
   readonly #parts: LoginsParts;
-  readonly #limit: LoginLimit;
 
   constructor(parts: LoginsParts) {
     this.#parts = parts;
-    this.#limit = new LoginLimit(parts.clock);
   }
 
   /** Throws `not_authenticated` and `too_many_requests`; `disabled` only to who knows the password. */
@@ -61,16 +60,16 @@ export class Logins {
     wish: { email: string; password: string; organization?: string | undefined },
     origin: Origin,
   ): Promise<Granted> {
-    const { store, passwords } = this.#parts;
+    const { store, passwords, limit } = this.#parts;
     const email = wish.email.toLowerCase();
-    this.#limit.attempt(email, origin.ipAddress);
+    limit.attempt(email, origin.ipAddress);
     const known = await store.logins.passwordHash(email);
     if (!(await passwords.matches(wish.password, known))) {
       // Not the e-mail: people type passwords into the wrong field.
       this.#parts.log.warn({ ipAddress: origin.ipAddress, requestId: origin.requestId }, 'login refused');
       throw new AppError('not_authenticated', 'E-mail or password is wrong');
     }
-    this.#limit.succeeded(email);
+    limit.succeeded(email);
     const membership = chosen(await store.accounts.memberships(email), wish.organization);
     // A reset in between ends this login, too.
     const stillHolds = async ({ logins }: StoreTables) => (await logins.passwordHash(email)) === known;

@@ -1,6 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { Me } from '../../shared/api/access.ts';
-import { LoginRequest, RefreshRequest, SessionTokens } from '../../shared/api/accounts.ts';
+import {
+  ChangePassword,
+  LoginRequest,
+  PasswordChanged,
+  RefreshRequest,
+  SessionTokens,
+} from '../../shared/api/accounts.ts';
 import { rfc3339 } from '../../shared/time.ts';
 import type { Granted } from '../access/logins.ts';
 import type { Origin } from '../access/origin.ts';
@@ -60,7 +66,22 @@ const me = route({
   handle: async ({ principal }) => showMe(principal),
 });
 
-export const loginRoutes: Route[] = [login, refresh, logout, me];
+const password = route({
+  method: 'POST',
+  path: '/api/auth/password',
+  role: 'viewer',
+  tag,
+  summary: 'Change your password, which ends your other sessions',
+  body: ChangePassword,
+  answer: PasswordChanged,
+  errors: ['conflict', 'unavailable'],
+  handle: async ({ parts, actor, principal, body }) => {
+    const wish = { current: body.current, next: body.new };
+    return { sessions_ended: await parts.core.access.ownPassword.change(actor, principal, wish) };
+  },
+});
+
+export const loginRoutes: Route[] = [login, refresh, logout, me, password];
 
 export const originOf = ({ ip, id }: FastifyRequest): Origin => ({ ipAddress: ip, requestId: id });
 

@@ -40,6 +40,10 @@ export type SessionTokens = z.output<typeof SessionTokens>;
 /** POST /api/auth/refresh and POST /api/auth/logout */
 export const RefreshRequest = z.strictObject({ refresh_token: GivenSecret });
 
+/** POST /api/auth/password */
+export const ChangePassword = z.strictObject({ current: GivenSecret, new: NewPassword });
+export const PasswordChanged = z.object({ sessions_ended: z.int().describe('all but the one that asked') });
+
 /** Somebody in an organization. */
 export const Account = z.object({
   email: z.string(),

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Route } from '../../controller/api/route.ts';
-import type { ApiUnderTest } from './api.ts';
+import type { ApiUnderTest, Member } from './api.ts';
 import { givePassword, goodPassword, personLoggedIn } from './people.ts';
 
 /** What a request to a route of accounts and sessions needs to succeed; undefined for other routes. */
 export async function accessSample(
   api: ApiUnderTest,
   { path, method }: Route,
+  caller: Member,
 ): Promise<{ values?: Record<string, string>; body?: object } | undefined> {
   if (path === '/api/auth/login') {
     const member = await api.member('viewer');
@@ -16,6 +17,10 @@ export async function accessSample(
   if (/^\/api\/auth\/(refresh|logout)$/.test(path)) {
     const { session } = await personLoggedIn(api, 'viewer');
     return { body: { refresh_token: session.refresh_token } };
+  }
+  if (path === '/api/auth/password') {
+    await givePassword(api, caller);
+    return { body: { current: goodPassword, new: `${goodPassword} 2` } };
   }
   if (path.endsWith('/accounts') && method === 'POST') {
     return { body: { email: `${randomUUID()}@example.org`, password: goodPassword } };

@@ -95,7 +95,7 @@ export class ApiUnderTest {
       bus,
       loops: [sending],
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
-      settings: { ...defaultSettings, pollMs: 50 },
+      settings: { ...defaultSettings, ...(config.publicUrl && { publicUrl: config.publicUrl }), pollMs: 50 },
       sync: (order, submit) => configuration.apply(order, submit),
       ...coreParts,
     });

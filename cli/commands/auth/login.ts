@@ -1,3 +1,4 @@
+import type { SessionTokens } from '../../../shared/api/accounts.ts';
 import { given } from '../../arguments/given.ts';
 import { usageError } from '../../cli-error.ts';
 import { Http } from '../../client/http.ts';
@@ -9,24 +10,26 @@ import { askSecret, askText } from '../../prompt.ts';
 import { controllerUrl, resolveSettings } from '../../settings.ts';
 import type { Terminal } from '../../terminal.ts';
 import type { GroupParts } from '../groups.ts';
+import { logInByBrowser, logInByDevice, type OidcLoginParts } from './oidc-login.ts';
 import { standardInput } from '../variable/standard-input.ts';
 
 export function addLogin({ command, flags, terminal }: GroupParts): void {
   command
     .command('login')
-    .description('Begin a session with your e-mail and password; the profile keeps it')
+    .description('Begin a session; the profile keeps it')
     .option('--email <email>', 'your e-mail; asked for when absent')
     .option('--password-stdin', 'read the password from standard input')
+    .option('--oidc', 'by the identity provider instead, in a browser on this machine')
+    .option('--device', 'with --oidc: in a browser anywhere')
     .action(async (options) => {
       const { url, warnings } = await resolveSettings(flags(), terminal.env);
       for (const warning of warnings) terminal.stderr.write(`muster: ${warning}\n`);
       const path = configPath(terminal.env);
       const name = await profileFor(url, path);
-      const wish = await credentials(terminal, options);
       const organization = flags().org ?? (terminal.env.MUSTER_ORGANIZATION || undefined);
       const { clock, signal } = terminal;
       const http = new Http({ url, token: undefined, clock, signal });
-      const answer = await loginRoutes(http).login({ ...wish, ...given({ organization }) });
+      const answer = await logIn({ terminal, http, organization }, options);
 
       await using _ = await lockFile(`${path}.lock`, terminal);
       const config = await readConfigFile(path);
@@ -58,9 +61,31 @@ export function addLogin({ command, flags, terminal }: GroupParts): void {
   }
 }
 
+interface LoginOptions {
+  email?: string | undefined;
+  passwordStdin?: true | undefined;
+  oidc?: true | undefined;
+  device?: true | undefined;
+}
+
+async function logIn(parts: OidcLoginParts, options: LoginOptions): Promise<SessionTokens> {
+  const { terminal, http, organization } = parts;
+  if (!options.oidc) {
+    if (options.device) throw usageError('--device needs --oidc');
+    const wish = await credentials(terminal, options);
+    return loginRoutes(http).login({ ...wish, ...given({ organization }) });
+  }
+  if (options.email !== undefined || options.passwordStdin) {
+    throw usageError(
+      '--oidc takes neither --email nor --password-stdin: the identity provider asks for both',
+    );
+  }
+  return options.device ? logInByDevice(parts) : logInByBrowser(parts);
+}
+
 async function credentials(
   terminal: Terminal,
-  options: { email?: string | undefined; passwordStdin?: true | undefined },
+  options: LoginOptions,
 ): Promise<{ email: string; password: string }> {
   const email = options.email ?? (await askText(terminal, 'E-mail'));
   const password = options.passwordStdin
