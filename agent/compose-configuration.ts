@@ -35,11 +35,19 @@ export interface ConfigurationOptions {
 }
 
 /** What is the agent's own on every machine, whatever a profile says. */
+const ownUnits = [
+  'muster-agent.service',
+  'muster-agent-root-helper.service',
+  'muster-agent-root-helper.socket',
+  'muster-guard-boot.service',
+];
 const ownPaths = [
   '/etc/muster',
-  '/etc/systemd/system/muster-agent.service',
-  '/etc/systemd/system/muster-guard-boot.service',
   '/usr/lib/muster-agent',
+  '/var/lib/muster-agent',
+  ...['/etc/systemd/system', '/lib/systemd/system', '/usr/lib/systemd/system'].flatMap((folder) =>
+    ownUnits.flatMap((unit) => [`${folder}/${unit}`, `${folder}/${unit}.d`]),
+  ),
 ];
 
 /**

@@ -48,6 +48,8 @@ export interface AgentCore {
   /** Takes nothing new, lets running tasks end for a while, delivers what it can. Afterwards `run` is to be aborted. */
   drain(): Promise<void>;
   status(): AgentStatus;
+  /** Whether this agent does its work: its database takes a write, and its link does what it is about to do. A full disk is no reason to die. */
+  isAlive(): boolean;
 }
 
 const diskRetryMs = 5_000;
@@ -133,6 +135,17 @@ class Core implements AgentCore {
       tasks: open?.tasks.held().map(({ code, type, state }) => ({ code, type, state })) ?? [],
       outbox: open?.outbox.size() ?? { rows: 0, bytes: 0 },
     };
+  }
+
+  isAlive(): boolean {
+    const { store } = this.#life ?? {};
+    if (!store || store.closed) return true; // it begins, or ends; both are watched by others
+    try {
+      store.write(() => store.kv.set('aliveAt', this.#parts.clock.now()));
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+    return this.#linkStatus.isMoving;
   }
 
   /** A new epoch must be on disk before anything is said under it, so a full disk is waited for. */

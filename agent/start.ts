@@ -5,8 +5,10 @@ import type { AgentConfig } from './config.ts';
 import { type Context, openContext } from './context.ts';
 import { createAgentCore } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
+import { serviceManagerOf } from '../shared/node/service-manager.ts';
 import { keepStatusFile } from './status-file.ts';
 import { version } from './version.ts';
+import { feedWatchdog } from './watchdog.ts';
 
 export interface StartOptions {
   folder: DataFolder;
@@ -102,7 +104,12 @@ async function serve(
     },
     'agent started',
   );
+  const manager = serviceManagerOf(process.env, (error) => log.warn({ err: error }, 'systemd was not told'));
   const statusEnd = new AbortController();
+  const watchdog = feedWatchdog(
+    { manager, clock: systemClock, log, isAlive: () => core.isAlive() },
+    statusEnd.signal,
+  );
   const status = keepStatusFile(
     { folder: options.folder, fixed, clock: systemClock, log, status: () => core.status() },
     statusEnd.signal,
@@ -111,7 +118,7 @@ async function serve(
     await core.run(life.signal);
   } finally {
     statusEnd.abort();
-    await status;
+    await Promise.all([status, watchdog]);
     log.info({ event: 'agent.stopped' }, 'agent stopped');
   }
 }

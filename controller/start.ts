@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { AppError } from '../shared/errors.ts';
+import { serviceManagerOf } from '../shared/node/service-manager.ts';
 import { type ControllerConfig, hostPortOf, isLoopback } from './config.ts';
 import { type ControllerContext, createContext } from './context.ts';
 
@@ -32,6 +33,8 @@ export async function startController(
   try {
     const address = await listening;
     self.stdout.write(`muster-controller listens on ${address} (public URL ${context.publicUrl})\n`);
+    const manager = serviceManagerOf(self.env, (error) => log.warn({ err: error }, 'systemd was not told'));
+    await manager.ready(`listens on ${address}`);
     const signalled = await Promise.race([stopSignal(self), failed]);
     if (typeof signalled !== 'string') {
       log.fatal({ err: signalled }, 'a loop of the controller failed');

@@ -11,6 +11,8 @@ import { untilAborted } from './until-aborted.ts';
 
 /** A link that was welcomed and lasted so long was a healthy one. */
 const healthyAfterMs = 10_000;
+/** A dial gives up by itself before that. */
+const dialMs = 60_000;
 
 export interface LinkParts {
   dial: Dial;
@@ -18,7 +20,7 @@ export interface LinkParts {
   random: Random;
   log: Logger;
   status: LinkStatus;
-  session: Omit<SessionParts, 'onWelcome'>;
+  session: Omit<SessionParts, 'onWelcome' | 'movesWithin'>;
   /** The hello of the next link. */
   hello: (connection: number) => Hello;
 }
@@ -43,6 +45,7 @@ export class LinkLoop {
     while (!signal.aborted) {
       const waitMs = await this.#once(signal);
       if (signal.aborted || this.#isClosing) break;
+      status.movesWithin(waitMs);
       await clock.sleep(waitMs, signal);
       status.become('connecting');
     }
@@ -80,6 +83,7 @@ export class LinkLoop {
   async #once(signal: AbortSignal): Promise<number> {
     const { dial, log, status } = this.#parts;
     try {
+      status.movesWithin(dialMs);
       const socket = await dial(signal);
       return await this.#serve(new Session(socket, this.#sessionParts()), signal);
     } catch (error) {
@@ -124,6 +128,7 @@ export class LinkLoop {
     const { status, log, session } = this.#parts;
     return {
       ...session,
+      movesWithin: (ms) => status.movesWithin(ms),
       onWelcome: (welcome) => {
         status.online(welcome.session);
         this.#nextWelcome.resolve();

@@ -5,7 +5,7 @@ import type { Connection } from '../link/connection.ts';
 /** Asks a silent controller for a sign of life, and gives the link up when none came. Any traffic counts. */
 export async function watchLiveness(
   connection: Connection,
-  clock: Clock,
+  { clock, movesWithin }: { clock: Clock; movesWithin: (ms: number) => void },
   signal: AbortSignal,
 ): Promise<void> {
   let pingedAt = -Infinity;
@@ -21,6 +21,8 @@ export async function watchLiveness(
       pingedAt = clock.monotonic();
     }
     const nextPingMs = heartbeatMs - (clock.monotonic() - Math.max(connection.heardAt, pingedAt));
-    await clock.sleep(Math.max(1, Math.min(nextPingMs, deadAfterMs - silentMs)), signal);
+    const waitMs = Math.max(1, Math.min(nextPingMs, deadAfterMs - silentMs));
+    movesWithin(waitMs);
+    await clock.sleep(waitMs, signal);
   }
 }

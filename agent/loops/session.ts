@@ -24,6 +24,8 @@ export interface SessionParts {
   log: Logger;
   factsSheet: () => FactsSheet | undefined;
   onWelcome: (welcome: Welcome) => void;
+  /** Told that the link is looked after, and when it will be the next time. */
+  movesWithin: (ms: number) => void;
 }
 
 const welcomeTimeoutMs = 30_000;
@@ -72,7 +74,7 @@ export class Session {
     this.#knownDigest = hello.factsDigest;
     const watching = Promise.all([
       this.#awaitWelcome(),
-      watchLiveness(this.#connection, this.#parts.clock, this.#connection.over),
+      watchLiveness(this.#connection, this.#parts, this.#connection.over),
     ]);
     watching.catch(() => undefined); // ends with the link
     try {

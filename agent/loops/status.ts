@@ -17,6 +17,9 @@ export interface AgentStatus {
   outbox: { rows: number; bytes: number };
 }
 
+/** A busy machine may be late by so much. */
+const slackMs = 60_000;
+
 /** What the loops tell about the link, for `status`. */
 export class LinkStatus {
   readonly #clock: Clock;
@@ -24,10 +27,13 @@ export class LinkStatus {
   #since: Instant;
   #lastError: AgentStatus['lastError'] = null;
   #session: string | null = null;
+  /** By `clock.monotonic`. */
+  #dueAt: number;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#since = clock.now();
+    this.#dueAt = clock.monotonic() + slackMs;
   }
 
   get current(): Pick<AgentStatus, 'state' | 'since' | 'lastError' | 'session'> {
@@ -37,6 +43,16 @@ export class LinkStatus {
       lastError: this.#lastError,
       session: this.#session,
     };
+  }
+
+  /** The link will move again within `ms`: it waits for so long, or asks for a sign of life then. */
+  movesWithin(ms: number): void {
+    this.#dueAt = this.#clock.monotonic() + ms + slackMs;
+  }
+
+  /** False once the link did not do what it was about to do: it hangs. */
+  get isMoving(): boolean {
+    return this.#state === 'stopped' || this.#clock.monotonic() <= this.#dueAt;
   }
 
   online(session: string): void {

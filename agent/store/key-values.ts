@@ -10,6 +10,8 @@ export interface KnownKeys {
   factsDigest: string;
   /** JSON text. */
   facts: string;
+  /** When the agent last proved that it can write. */
+  aliveAt: number;
 }
 
 export class KeyValues {

@@ -9,7 +9,7 @@ import { notTested } from '../harness/not-tested.ts';
 import { projectRoot } from '../harness/source-files.ts';
 import { until } from '../harness/until.ts';
 
-const data = '/var/lib/muster-agent';
+const data = '/var/lib/muster-root-helper';
 const driver = join(projectRoot, 'test', 'harness', 'transaction-driver.ts');
 const ruleset = (name: string) => `#!/usr/sbin/nft -f\nflush ruleset\ntable inet ${name} {\n}\n`;
 const rules = '/etc/nftables.conf';
