@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from '../test/harness/cluster.ts';
 import { temporaryFolder } from './children.ts';
-import { emit, median, numberOption, residentPeak, tell } from './measure.ts';
+import { cpuSeconds, emit, median, numberOption, residentPeak, tell } from './measure.ts';
 
 const mib = 1024 * 1024;
 const files = 200;
@@ -129,6 +129,7 @@ async function backups(cluster: Cluster, { folder, runs, pids }: Work, sizeMib: 
     proven: [],
     whole: [],
   };
+  const cpu: Record<'agent' | 'controller', number[]> = { agent: [], controller: [] };
   const memory = [residentPeak(pids.agent), residentPeak(pids.controller)];
   for (let run = 0; run < runs; run += 1) {
     const started = performance.now();
@@ -136,7 +137,10 @@ async function backups(cluster: Cluster, { folder, runs, pids }: Work, sizeMib: 
     execFileSync('sh', ['-c', pipe, 'sh', join(folder, 'huge'), ...keys, join(folder, 'by-hand.age')]);
     times.byHand.push(performance.now() - started);
 
+    const before = [cpuSeconds(pids.agent), cpuSeconds(pids.controller)];
     await muster(cluster, 'backup', 'run', '--full', ...device);
+    cpu.agent.push(cpuSeconds(pids.agent) - (before[0] ?? 0));
+    cpu.controller.push(cpuSeconds(pids.controller) - (before[1] ?? 0));
     times.whole.push(await taskMs(cluster, 'BACKUP'));
     const { sentMs, provenMs } = await archiveMs(cluster);
     times.sent.push(sentMs);
@@ -157,6 +161,8 @@ async function backups(cluster: Cluster, { folder, runs, pids }: Work, sizeMib: 
     mbPerSecondWhole: sizeMib / seconds('whole'),
     ratioSent: ratio('sent'),
     ratioWhole: ratio('whole'),
+    agentCpuSeconds: median(cpu.agent),
+    controllerCpuSeconds: median(cpu.controller),
     agentMib,
     controllerMib,
   });

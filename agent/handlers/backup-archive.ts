@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { sealArchive } from '../transaction/archive-apart.ts';
 import { type ArchiveContents, collectContents, contentsText } from '../transaction/archive-contents.ts';
 import type { SealedFile } from '../transaction/archive-seal.ts';
+import { Spool } from '../transaction/archive-spool.ts';
 import type { BackupWork } from './backup.ts';
 import { readConfiguration } from './configuration-reading.ts';
 import { withDeadline } from './deadline.ts';
@@ -21,8 +22,14 @@ export interface MadeArchive {
   /** Its exact text. */
   text: string;
   /** Both absent when the content is `known`. */
-  archive?: SealedFile;
+  archive?: ArchiveOnTheWay;
   manifestFile?: SealedFile;
+}
+
+/** An archive that was made, and is being brought. */
+export interface ArchiveOnTheWay extends AsyncDisposable {
+  /** Settles when the controller holds all of it. */
+  sent: Promise<{ size: number; sha256: string }>;
 }
 
 export interface MakeArchive extends BackupWork {
@@ -33,9 +40,20 @@ export interface MakeArchive extends BackupWork {
 }
 
 /** Reads everything once to learn what it is, and once more on its way into the archive. */
-export function makeArchive(make: MakeArchive): Promise<MadeArchive> {
+export async function makeArchive(make: MakeArchive): Promise<MadeArchive> {
   const { configuration, context } = make;
-  return readConfiguration(configuration, context, () => makeOnce(make));
+  let made: MadeArchive | undefined;
+  const drop = async (): Promise<void> => made?.archive?.[Symbol.asyncDispose]();
+  try {
+    return await readConfiguration(configuration, context, async () => {
+      await drop(); // what was made before is not what the device has
+      made = await makeOnce(make);
+      return made;
+    });
+  } catch (error) {
+    await drop();
+    throw error;
+  }
 }
 
 async function makeOnce(make: MakeArchive): Promise<MadeArchive> {
@@ -63,25 +81,50 @@ async function makeOnce(make: MakeArchive): Promise<MadeArchive> {
 
 async function seal(
   { contents, manifest, text }: MadeArchive,
-  { configuration, context, recipients }: MakeArchive,
-): Promise<{ archive: SealedFile; manifestFile: SealedFile }> {
-  const { spool, tree } = configuration;
-  context.progress({ percent: 20, message: 'making the archive' });
+  make: MakeArchive,
+): Promise<{ archive: ArchiveOnTheWay; manifestFile: SealedFile }> {
+  const { spool, tree } = make.configuration;
+  const { code, signal } = make.context;
+  make.context.progress({ percent: 20, message: 'making the archive' });
   const { entries, plainBytes } = contents;
   const atMs = Date.parse(manifest.made_at);
-  const archive = await sealArchive(
+  await using owned = new AsyncDisposableStack();
+  const out = owned.use(new Spool(join(spool, `backup-${code}.archive`)));
+  const archive = owned.use(send(out, plainBytes + Buffer.byteLength(text), make));
+  await sealArchive(
     { manifest: { text, atMs }, entries, tree },
-    {
-      recipients,
-      path: join(spool, `backup-${context.code}.archive`),
-      plainBytes: plainBytes + Buffer.byteLength(text),
-      signal: context.signal,
-    },
+    { recipients: make.recipients, signal },
+    out,
   );
-  const path = join(spool, `backup-${context.code}.manifest`);
+  const path = join(spool, `backup-${code}.manifest`);
   await writeFile(path, text, { mode: 0o600 });
   const sha256 = createHash('sha256').update(text).digest('hex');
-  return { archive, manifestFile: { path, size: Buffer.byteLength(text), sha256 } };
+  const kept = owned.move();
+  return {
+    archive: { sent: archive.sent, [Symbol.asyncDispose]: () => kept.disposeAsync() },
+    manifestFile: { path, size: Buffer.byteLength(text), sha256 },
+  };
+}
+
+/** Begins to bring what is still being made. Disposing of it ends that. */
+function send(out: Spool, plainBytes: number, { configuration, context }: MakeArchive): ArchiveOnTheWay {
+  const stop = new AbortController();
+  const progress = (bytes: number): void =>
+    context.progress({
+      // How much it comes to is known only in the end: never much more than what goes in.
+      percent: 20 + Math.min(1, bytes / plainBytes) * 55,
+      message: `${bytes} bytes brought`,
+    });
+  const request = { code: context.code, name: 'archive' as const, content: out, progress };
+  const sent = configuration.transfers.send(request, AbortSignal.any([context.signal, stop.signal]));
+  sent.catch((error: unknown) => out.fail(error));
+  return {
+    sent,
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error('this archive is not needed any more'));
+      await sent.catch(() => undefined);
+    },
+  };
 }
 
 async function manifestOf(

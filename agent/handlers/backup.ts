@@ -57,9 +57,7 @@ async function backUp(work: BackupWork): Promise<BackupResult> {
     }
     return await store(made, readBack, work);
   } finally {
-    for (const kind of ['archive', 'manifest']) {
-      await rm(join(configuration.spool, `backup-${context.code}.${kind}`), { force: true });
-    }
+    await rm(join(configuration.spool, `backup-${context.code}.manifest`), { force: true });
   }
 }
 
@@ -99,16 +97,12 @@ async function reportUnchanged(
 /** Brings the archive, lets the controller confirm what it holds, and reads it back. */
 async function store(made: MadeArchive, readBack: AgeKeys, work: BackupWork): Promise<BackupResult> {
   const { configuration, context } = work;
-  const { archive, manifestFile, contents, content } = made;
-  if (!archive || !manifestFile) throw new Error('an archive that was not made cannot be stored');
+  const { manifestFile, contents, content } = made;
+  if (!made.archive || !manifestFile) throw new Error('an archive that was not made cannot be stored');
+  await using onTheWay = made.archive;
   const { transfers } = configuration;
   const { code, signal } = context;
-  const progress = (bytes: number): void =>
-    context.progress({
-      percent: 40 + (bytes / archive.size) * 35,
-      message: `${bytes} of ${archive.size} bytes brought`,
-    });
-  await transfers.upload({ ...uploadOf(archive), code, name: 'archive', progress }, signal);
+  const archive = await onTheWay.sent;
   await transfers.upload({ ...uploadOf(manifestFile), code, name: 'manifest' }, signal);
 
   const sealed: ArchiveMemory = {

@@ -23,6 +23,11 @@ export interface Transfers {
     },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Brings what is still being made; settles with what the controller holds in the end. Goes on after a lost connection, and begins anew over what another try left. */
+  send(
+    request: { code: string; name: UploadName; content: Outgoing; progress?: (bytes: number) => void },
+    signal: AbortSignal,
+  ): Promise<{ size: number; sha256: string }>;
   /** Posts a small JSON body to a path of `shared/protocol/transfer.ts`. */
   post<T extends z.ZodType>(
     path: string,
@@ -30,6 +35,17 @@ export interface Transfers {
     answer: T,
     signal: AbortSignal,
   ): Promise<z.output<T>>;
+}
+
+/** Bytes that can be read again until they are let go, while more of them are made. */
+export interface Outgoing {
+  holds(offset: number): boolean;
+  /** Waits until there is something behind `offset`; how many bytes. 0: that was all. */
+  ready(offset: number, signal: AbortSignal): Promise<number>;
+  read(offset: number, end: number): AsyncIterable<Uint8Array>;
+  letGo(before: number): void;
+  /** Of all of it, once it is ready to its end. */
+  proof(): { size: number; sha256: string };
 }
 
 /** The code of the refusal that made a transfer fail, if the controller itself refused. */

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { secretsPath } from '../../shared/protocol/transfer.ts';
 import { download, type DownloadRequest } from './transfers-download.ts';
 import { type ExchangeParts, Exchanges, readBounded, requireType } from './transfers-exchange.ts';
+import { fileContent, type FileToUpload } from './transfers-file.ts';
 import { Retries, transferFailed } from './transfers-retries.ts';
 import { asking, jsonBody, upload, type UploadRequest } from './transfers-upload.ts';
 
@@ -60,7 +61,15 @@ export class HttpTransfers implements Disposable {
     return download(this.#parts, request, signal);
   }
 
-  upload(request: UploadRequest, signal: AbortSignal): Promise<void> {
+  async upload(
+    { file, size, sha256, ...rest }: Omit<UploadRequest, 'content'> & FileToUpload,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const content = fileContent({ file, size, sha256 });
+    await upload(this.#parts, { ...rest, content }, signal);
+  }
+
+  send(request: UploadRequest, signal: AbortSignal): Promise<{ size: number; sha256: string }> {
     return upload(this.#parts, request, signal);
   }
 

@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { TaskError } from '../../shared/errors.ts';
 import type { ArchiveJob, Told } from './archive-worker.ts';
 import { DiskTree } from './archive-disk-tree.ts';
 import type { CheckedArchive, ExpectedArchive } from './archive-reader.ts';
-import { type SealedFile, type SealOptions, sealToFile } from './archive-seal.ts';
+import { sealed } from './archive-seal.ts';
+import type { Spool } from './archive-spool.ts';
 import { packTar, type TarContent } from './archive-tar.ts';
 import { EntryChanged } from './archive-tree.ts';
 
@@ -15,30 +16,57 @@ import { EntryChanged } from './archive-tree.ts';
 const pieceBytes = 1024 * 1024;
 const maxOnTheWay = 4;
 
-/** Makes and seals an archive. Files that are on no disk are read here. */
-export async function sealArchive(content: TarContent, options: SealOptions): Promise<SealedFile> {
+type Memory = Uint8Array<ArrayBuffer>;
+
+/** Makes and seals an archive; what is made goes to `out` at once. Files that are on no disk are read here. */
+export async function sealArchive(
+  content: TarContent,
+  { recipients, signal }: { recipients: readonly string[]; signal: AbortSignal },
+  out: Spool,
+): Promise<void> {
   const { tree, ...rest } = content;
-  if (!(tree instanceof DiskTree)) return sealToFile(packTar(content), options);
-  const { signal, ...sealing } = options;
-  try {
-    return await work<SealedFile>({ kind: 'seal', content: rest, options: sealing }, signal);
-  } catch (error) {
-    await rm(`${options.path}.new`, { force: true });
-    throw error;
+  if (!(tree instanceof DiskTree)) return sealHere(content, recipients, { out, signal });
+  const job = { kind: 'seal' as const, content: rest, recipients };
+  const sha256 = await work<string>(job, signal, (thread) => receive(thread, out));
+  out.end(sha256);
+}
+
+async function sealHere(
+  content: TarContent,
+  recipients: readonly string[],
+  { out, signal }: { out: Spool; signal: AbortSignal },
+): Promise<void> {
+  const hash = createHash('sha256');
+  for await (const chunk of sealed(packTar(content), recipients)) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    await out.append(chunk, () => undefined);
   }
+  out.end(hash.digest('hex'));
 }
 
 /** Decrypts an archive and holds it against its manifest; see `checkArchive`. */
 export const checkSealed = (
-  sealed: AsyncIterable<Uint8Array>,
+  bytes: AsyncIterable<Uint8Array>,
   identity: string,
   { expected, signal }: { expected: ExpectedArchive; signal: AbortSignal },
-): Promise<CheckedArchive> => work({ kind: 'check', identity, expected }, signal, sealed);
+): Promise<CheckedArchive> =>
+  work({ kind: 'check', identity, expected }, signal, (thread) => feed(thread, bytes));
 
+/** The thread's side of an exchange of bytes. */
+interface Thread {
+  worker: Worker;
+  /** Aborted when nobody listens any more. */
+  over: AbortSignal;
+  /** That the thread has told its result. */
+  settled: Promise<unknown>;
+}
+
+/** Starts the thread and settles with its result, once `exchange` has settled too. */
 async function work<Result>(
   job: ArchiveJob,
   signal: AbortSignal,
-  source?: AsyncIterable<Uint8Array>,
+  exchange: (thread: Thread) => Promise<void>,
 ): Promise<Result> {
   signal.throwIfAborted();
   const worker = new Worker(new URL('./archive-worker.ts', import.meta.url), { workerData: job });
@@ -55,51 +83,66 @@ async function work<Result>(
       if ('failure' in told) reject(errorOf(told.failure));
     });
   });
-  settled.catch(() => undefined); // told below
   try {
-    if (source) await Promise.race([feed(worker, source, ended.signal), settled]);
-    return await settled;
+    const [result] = await Promise.all([settled, exchange({ worker, over: ended.signal, settled })]);
+    return result;
   } finally {
     ended.abort();
     await worker.terminate();
   }
 }
 
-/** Hands the memory over, so that nothing of it is left to this thread. */
-async function feed(worker: Worker, source: AsyncIterable<Uint8Array>, over: AbortSignal): Promise<void> {
-  let onTheWay = 0;
+/** Passes on what the thread made, piece by piece, and gives their memory back. */
+async function receive({ worker, settled }: Thread, out: Spool): Promise<void> {
+  const failed = Promise.withResolvers<never>();
+  let appending = Promise.resolve();
+  worker.on('message', (told: Told) => {
+    if (!('made' in told)) return;
+    const { made, length } = told;
+    const giveBack = (): void => worker.postMessage(made, [made.buffer]);
+    appending = appending.then(() => out.append(made.subarray(0, length), giveBack));
+    appending.catch(failed.reject);
+  });
+  await Promise.race([settled, failed.promise]);
+  await appending;
+}
+
+/** Hands the memory over, so that nothing of it is left to this thread; it comes back, and is used again. */
+async function feed({ worker, over }: Thread, source: AsyncIterable<Uint8Array>): Promise<void> {
+  const idle: Memory[] = Array.from({ length: maxOnTheWay }, () => new Uint8Array(pieceBytes));
   let taken: () => void = () => undefined;
   worker.on('message', (told: Told) => {
     if (!('taken' in told)) return;
-    onTheWay -= 1;
+    idle.push(told.taken);
     taken();
   });
-  const send = async (piece: Uint8Array<ArrayBuffer>): Promise<void> => {
-    while (onTheWay >= maxOnTheWay && !over.aborted) {
+  over.addEventListener('abort', () => taken(), { once: true });
+  const memory = async (): Promise<Memory | undefined> => {
+    while (idle.length === 0 && !over.aborted) {
       await new Promise<void>((resolve) => {
         taken = resolve;
-        over.addEventListener('abort', () => resolve(), { once: true });
       });
     }
-    onTheWay += 1;
-    worker.postMessage(piece, [piece.buffer]);
+    return over.aborted ? undefined : idle.pop();
   };
-  let filling = new Uint8Array(pieceBytes);
+  const send = (bytes: Memory, length: number): void => worker.postMessage({ bytes, length }, [bytes.buffer]);
+  let filling = await memory();
   let used = 0;
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
-      if (over.aborted) return;
+      if (filling === undefined) return;
       const part = chunk.subarray(at, at + pieceBytes - used);
       filling.set(part, used);
       used += part.length;
       at += part.length;
       if (used < pieceBytes) continue;
-      await send(filling);
-      filling = new Uint8Array(pieceBytes);
+      send(filling, used);
+      filling = await memory();
       used = 0;
     }
   }
-  await send(filling.slice(0, used));
+  if (filling === undefined) return;
+  send(filling, used);
   worker.postMessage(null);
 }
 

@@ -26,6 +26,12 @@ export interface SealOptions {
 const spareBytes = 16 * 1024 * 1024;
 const batchBytes = 4 * 1024 * 1024;
 
+/** Compressed and encrypted to all recipients. Pieces of `plain` need to be valid only until the next is asked for. */
+export const sealed = (
+  plain: AsyncIterable<Uint8Array>,
+  recipients: readonly string[],
+): AsyncIterable<Uint8Array> => ageEncrypt(compress(plain), recipients);
+
 /** Compresses and encrypts on the way to the disk: nothing of it lies there in plain, and nothing of it as a whole in memory. */
 export async function sealToFile(
   plain: AsyncIterable<Uint8Array>,
@@ -34,10 +40,10 @@ export async function sealToFile(
   await requireRoom(dirname(options.path), options.plainBytes);
   const draft = `${options.path}.new`;
   try {
-    const sealed = await writeSealed(plain, draft, options);
+    const written = await writeSealed(plain, draft, options);
     await rename(draft, options.path);
     await syncFolder(dirname(options.path));
-    return { path: options.path, ...sealed };
+    return { path: options.path, ...written };
   } catch (error) {
     await rm(draft, { force: true });
     options.signal.throwIfAborted();
@@ -65,7 +71,7 @@ async function writeSealed(
     writing = writeAll(handle, full);
     writing.catch(() => undefined); // told at the next flush
   };
-  for await (const chunk of ageEncrypt(compress(plain), recipients)) {
+  for await (const chunk of sealed(plain, recipients)) {
     signal.throwIfAborted();
     hash.update(chunk);
     size += chunk.length;
