@@ -1,9 +1,11 @@
 /** Muster as it runs: a controller, one agent, and `muster connect -L`; and sessions opened one by one, without a command line. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectAnswer } from '../shared/api/sessions.ts';
 import { Mux } from '../shared/node/mux/mux.ts';
+import type { MuxStream } from '../shared/node/mux/mux-stream.ts';
 import { openSessionSocket } from '../shared/node/session-socket.ts';
 import { openRequestBytes } from '../shared/tunnel/service.ts';
 import { freePort, startProgram, stopProgram, temporaryFolder, waitForPort } from './children.ts';
@@ -13,6 +15,20 @@ import { type Path, pathOf } from './tunnel-paths.ts';
 const agentProgram = new URL('../agent/bin.js', import.meta.url).pathname;
 const cli = new URL('../cli/bin.js', import.meta.url).pathname;
 const device = '/organizations/default/devices/bench-1';
+
+export interface OpenSession {
+  /** What it took to open it, first byte included. */
+  ms: number;
+  /** A new stream to the target. */
+  stream(): MuxStream;
+  end(): void;
+}
+
+/** Asks for an echo on a new stream; settles with its first byte. */
+export async function firstByte(stream: MuxStream): Promise<void> {
+  stream.write('Ex');
+  await once(stream, 'data');
+}
 
 export class MusterTunnel {
   readonly controller: MusterController;
@@ -74,7 +90,7 @@ export class MusterTunnel {
   }
 
   /** From the request to the first byte of a stream; the session stays open until `end`. */
-  async open(target: number): Promise<{ ms: number; end: () => void }> {
+  async open(target: number): Promise<OpenSession> {
     const startedAt = performance.now();
     const opened = await this.controller.request<ConnectAnswer>('POST', `${device}/connect`, {});
     const socket = await openSessionSocket({
@@ -84,13 +100,10 @@ export class MusterTunnel {
       signal: AbortSignal.timeout(60_000),
     });
     const mux = new Mux(socket, { side: 'operator', onClose: () => {} });
-    const stream = mux.open(openRequestBytes({ service: 'tcp', host: '127.0.0.1', port: target }));
-    stream.write('Ex');
-    await new Promise((resolve, reject) => {
-      stream.once('data', resolve);
-      stream.once('error', reject);
-    });
-    return { ms: performance.now() - startedAt, end: () => mux.close('done', 'measured') };
+    const request = openRequestBytes({ service: 'tcp', host: '127.0.0.1', port: target });
+    const session = { stream: () => mux.open(request), end: () => mux.close('done', 'measured') };
+    await firstByte(session.stream());
+    return { ...session, ms: performance.now() - startedAt };
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Remote sessions beside a raw connection, socat, ssh and naive relays, in the same run. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from './children.ts';
 import {
@@ -12,7 +13,7 @@ import {
   residentKib,
   tell,
 } from './measure.ts';
-import { MusterTunnel } from './tunnel-muster.ts';
+import { firstByte, MusterTunnel } from './tunnel-muster.ts';
 import { direct, type Path, relay, socatThrice, sshBoth } from './tunnel-paths.ts';
 
 const sessionsAtOnce = 200;
@@ -44,6 +45,7 @@ export async function tunnels(): Promise<void> {
     }
   }
   for (const [name, all] of results) emit('tunnels', { case: name, runs, ...medians(all) });
+  await measureNewStreams(muster, port);
   await measureSessions(muster, port);
   await muster.stop();
   await target.stop();
@@ -129,4 +131,29 @@ async function measureSessions(muster: MusterTunnel, port: number): Promise<void
     agentMib: residentKib(muster.agent.pid ?? 0) / 1024,
   });
   for (const { end } of open) end();
+}
+
+/** A ping on a stream that is open, and a new stream's first byte, in turn: both within one session and one process. */
+async function measureNewStreams(muster: MusterTunnel, port: number): Promise<void> {
+  const session = await muster.open(port);
+  const kept = session.stream();
+  await firstByte(kept);
+  const [pings, firsts]: number[][] = [[], []];
+  for (let round = -30; round < 300; round += 1) {
+    const at = performance.now();
+    kept.write('x');
+    await once(kept, 'data');
+    const between = performance.now();
+    const fresh = session.stream();
+    await firstByte(fresh);
+    if (round >= 0) {
+      pings?.push(between - at);
+      firsts?.push(performance.now() - between);
+    }
+    fresh.destroy();
+    await sleep(5); // what the last one leaves behind is not the next one's cost
+  }
+  const [ping, first] = [median(pings ?? []), median(firsts ?? [])];
+  emit('tunnels', { case: 'new stream', pingMs: ping, firstByteMs: first, ratio: first / ping });
+  session.end();
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { joinSocket } from '../../shared/node/mux/join-socket.ts';
-import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
+import { type MuxStream, StreamReset } from '../../shared/node/mux/mux-stream.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import type { OperatorSession } from './operator-session.ts';
 
@@ -27,7 +27,7 @@ export function parseForward(text: string): Forward {
   return forward;
 }
 
-/** Listens here and brings every connection to a port that the device reaches. */
+/** Listens here and brings every connection to a port that the device reaches; what the device refuses is told. */
 export async function listenForward(
   session: OperatorSession,
   forward: Forward,
@@ -36,7 +36,9 @@ export async function listenForward(
   const { bind, port, host, hostPort } = forward;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     void join(session, socket, { host, port: hostPort }).catch((error: unknown) => {
-      onRefused(`${host}:${hostPort}: ${error instanceof Error ? error.message : String(error)}`);
+      // `internal`: the target broke the connection off. Whoever uses the port sees that by itself, as with a local one.
+      if (error instanceof StreamReset && error.code !== 'internal')
+        onRefused(`${host}:${hostPort}: ${error.message}`);
     });
   });
   server.listen({ host: bind, port });

@@ -13,6 +13,7 @@ import {
 } from '../../tunnel/frame.ts';
 import { MuxStream, StreamReset, type StreamSession } from './mux-stream.ts';
 import { WindowBudget } from './receive-window.ts';
+import { RoundTrips } from './round-trips.ts';
 
 export interface MuxOptions {
   /** The operator's side opens odd streams, the device's even ones. */
@@ -51,7 +52,7 @@ export class Mux implements StreamSession {
   #isBlocked = false;
   #isPumpPlanned = false;
   #pingSentAt: number | undefined;
-  #roundTripMs = 0;
+  readonly #roundTrips = new RoundTrips();
   #pongs: ((roundTripMs: number) => void)[] = [];
   /** Of streams' data; pings and credits do not count. */
   bytesReceived = 0;
@@ -95,7 +96,7 @@ export class Mux implements StreamSession {
     this.#nextId += 2;
     this.#add(stream);
     this.#send(frameTypes.open, stream.id, request);
-    if (this.#pingSentAt === undefined && this.#roundTripMs === 0) this.#ping();
+    if (this.#pingSentAt === undefined && this.#roundTrips.pathMs === 0) this.#ping();
     return stream;
   }
 
@@ -138,7 +139,7 @@ export class Mux implements StreamSession {
 
   #add(stream: MuxStream): void {
     this.streamsOpened += 1;
-    stream.measured(this.#roundTripMs);
+    stream.measured(this.#roundTrips.pathMs);
     this.#streams.set(stream.id, stream);
   }
 
@@ -222,10 +223,11 @@ export class Mux implements StreamSession {
 
   #ponged(): void {
     if (this.#pingSentAt === undefined) return this.#violated('a pong that nobody asked for');
-    this.#roundTripMs = performance.now() - this.#pingSentAt;
+    const roundTripMs = performance.now() - this.#pingSentAt;
     this.#pingSentAt = undefined;
-    for (const stream of this.#streams.values()) stream.measured(this.#roundTripMs);
-    for (const settle of this.#pongs.splice(0)) settle(this.#roundTripMs);
+    this.#roundTrips.add(roundTripMs);
+    for (const stream of this.#streams.values()) stream.measured(this.#roundTrips.pathMs);
+    for (const settle of this.#pongs.splice(0)) settle(roundTripMs);
   }
 
   /** Frames that must not wait for a turn. */
