@@ -5,6 +5,7 @@ import { describeConfiguration } from './store-conformance/configuration.ts';
 import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
+import { describeQuestions } from './store-conformance/questions.ts';
 import { describeRetries, describeRunSearch } from './store-conformance/retries.ts';
 import { describeRuns } from './store-conformance/runs.ts';
 import { describeSessions } from './store-conformance/sessions.ts';
@@ -35,6 +36,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeRetries(promise);
     describeRunSearch(promise);
     describeSchedules(promise);
+    describeQuestions(promise);
     describeHistory(promise);
     describeContent(promise);
     describeConfiguration(promise);

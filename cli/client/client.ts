@@ -5,6 +5,7 @@ import { bundleRoutes } from './bundles.ts';
 import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
+import { questionRoutes } from './questions.ts';
 import { runRoutes } from './runs.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -28,6 +29,7 @@ export const createClient = (http: Http, organization: string) => ({
   backups: backupRoutes(http, organization),
   sessions: sessionRoutes(http, organization),
   schedules: scheduleRoutes(http, organization),
+  questions: questionRoutes(http, organization),
   webhooks: webhookRoutes(http, organization),
 });
 

@@ -31,6 +31,11 @@ export const groups: Group[] = [
     load: async () => (await import('./task.ts')).addTaskCommands,
   },
   {
+    name: 'question',
+    summary: 'What running tasks ask, and answering it',
+    load: async () => (await import('./question.ts')).addQuestionCommands,
+  },
+  {
     name: 'schedule',
     summary: 'What runs by itself, and when',
     load: async () => (await import('./schedule.ts')).addScheduleCommands,

@@ -30,6 +30,8 @@ export const sampleTask = (changes: Partial<Task> = {}): Task => ({
   timeout_at: null,
   completed_at: null,
   cancel_requested_at: null,
+  waiting_for_input: false,
+  question: null,
   retry_of: null,
   late_result: null,
   ...changes,

@@ -1,8 +1,10 @@
 import type { Task } from '../../shared/api/tasks.ts';
 import { resultText, verdictsOf } from '../../shared/task-types/result-text.ts';
 import { formatDuration } from '../../shared/time.ts';
+import type { Paint } from '../output/paint.ts';
 import { painted } from '../output/view.ts';
 import type { View } from '../output/view.ts';
+import { answerHint, optionsText } from './question.ts';
 import { syncFields } from './sync-end.ts';
 
 export const taskView: View<Task> = {
@@ -22,6 +24,7 @@ export const taskView: View<Task> = {
     ['Type', task.type],
     ['Status', painted(paint.state(task.status))],
     ['Progress', task.progress === null || task.completed_at !== null ? '' : `${task.progress} %`],
+    ...questionFields(task, paint),
     ['Device', task.device_name],
     ['Organization', task.organization],
     ['Run', task.run],
@@ -58,6 +61,16 @@ export const taskOutcomeView: View<Task> = {
   ],
 };
 
+function questionFields({ question }: Task, paint: Paint): [string, string][] {
+  if (question === null) return [];
+  return [
+    ['Asks', question.prompt],
+    ['Options', optionsText(question)],
+    ['Until', paint.time(question.expires_at)],
+    ['Answer with', answerHint(question)],
+  ];
+}
+
 /** A health check’s verdicts and a transaction’s steps one by one; any other result as it came. */
 function resultFields({ type, result }: Task): [string, string][] {
   if (result === null) return [];
@@ -69,6 +82,7 @@ function resultFields({ type, result }: Task): [string, string][] {
 
 /** What is worth saying about a task in one line. */
 export function messageOf(task: Task): string {
+  if (task.question !== null) return `asks: ${task.question.prompt}`;
   if (task.error_message !== null) return task.error_message;
   if (task.message !== null) return task.message;
   return task.error_code ?? resultText(task);

@@ -1,8 +1,10 @@
+import type { WaitingQuestion } from '../../shared/api/questions.ts';
 import type { Task } from '../../shared/api/tasks.ts';
 import { formatDuration } from '../../shared/time.ts';
 import { createPaint } from '../output/paint.ts';
 import { plain } from '../output/plain.ts';
 import type { OutStream, Terminal } from '../terminal.ts';
+import { answerHint, optionsText } from '../views/question.ts';
 import { messageOf } from '../views/task.ts';
 import { isEnded } from './ended.ts';
 import { summaryOf } from './outcome.ts';
@@ -20,6 +22,7 @@ export function lineProgress(stderr: OutStream): Progress {
   return {
     changed(task, before) {
       if (before?.status !== task.status) stderr.write(`${changeText(task, before)}\n`);
+      if (task.question !== null && asksAnew(task, before)) stderr.write(questionText(task, task.question));
     },
     trouble: (message) => stderr.write(`${troubleText(message)}\n`),
     end() {},
@@ -54,6 +57,9 @@ export class LiveProgress implements Progress {
       const state = createPaint(this.#color, 'UTC').state(task.status);
       this.#stderr.write(`${clear}${state} ${task.device_name} ${task.task}${reason(task)}\n`);
     }
+    if (task.question !== null && asksAnew(task, before)) {
+      this.#stderr.write(`${clear}${questionText(task, task.question)}`);
+    }
     this.#draw();
   }
 
@@ -83,6 +89,14 @@ export class LiveProgress implements Progress {
 }
 
 const clear = '\r\x1b[K';
+
+const asksAnew = (task: Task, before: Task | undefined): boolean =>
+  before?.question?.id !== task.question?.id;
+
+/** Lasting lines: somebody has to do something. */
+const questionText = ({ device_name, task }: Task, question: WaitingQuestion): string =>
+  plain(`${device_name} ${task} asks: ${question.prompt}`) +
+  `\n  options: ${plain(optionsText(question))}\n  ${plain(answerHint(question))}\n`;
 
 function changeText(task: Task, before: Task | undefined): string {
   const from = before === undefined ? '' : `${before.status} -> `;

@@ -62,4 +62,5 @@ const isNews = (known: Task | undefined, task: Task): boolean =>
   known.updated_at !== task.updated_at ||
   known.status !== task.status ||
   known.progress !== task.progress ||
-  known.message !== task.message;
+  known.message !== task.message ||
+  known.question?.id !== task.question?.id;

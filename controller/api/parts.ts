@@ -17,6 +17,7 @@ import type { SessionRow } from '../store/sessions.ts';
 import type { EventStream } from '../tasks/events.ts';
 import type { RunAnswer } from '../../shared/api/tasks.ts';
 import type { RetryRun } from '../../shared/api/runs.ts';
+import type { Questions } from '../questions/questions.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -42,6 +43,7 @@ export interface ApiCore {
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
   readonly schedules: Schedules;
+  readonly questions: Questions;
   retryRun(
     who: { actor: Actor; organization: OrganizationRow },
     what: { run: string; only: RetryRun['only'] },

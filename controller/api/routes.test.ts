@@ -4,6 +4,7 @@ import { ApiDevice } from '../../test/harness/api-device.ts';
 import type { ApiUnderTest, Member } from '../../test/harness/api.ts';
 import { type OidcUnderTest, startOidc } from '../../test/harness/oidc-browser.ts';
 import { oidcSample } from '../../test/harness/oidc-samples.ts';
+import { questionSample } from '../../test/harness/question-samples.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
 import { sessionSample } from '../../test/harness/session-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
@@ -113,7 +114,7 @@ function expectedStatus({ role, method, path }: Route, name: Caller): number | '
   if (roles.indexOf(caller.role) < roles.indexOf(role)) return 403;
   if (caller.by === 'RO' && method !== 'GET') return 403;
   // What is the caller's own is allowed, wherever they belong to.
-  return caller.isForeign && /:(task|run)/.test(path) ? 404 : 'allowed';
+  return caller.isForeign && /:(task|run|question)/.test(path) ? 404 : 'allowed';
 }
 
 interface Sample {
@@ -160,6 +161,7 @@ async function requestFor(
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
+    (await questionSample(api, route)) ??
   const url = sample?.query === undefined ? path : `${path}?${sample.query}`;
   return { url, ...(body && { body }), ...(sample?.headers && { headers: sample.headers }) };
 }

@@ -13,6 +13,7 @@ import { oidcRoutes } from './oidc-routes.ts';
 import { organizationRoutes } from './organization-routes.ts';
 import type { ApiConfig } from './parts.ts';
 import { pullRoutes } from './pull-routes.ts';
+import { questionRoutes } from './question-routes.ts';
 import { restoreRoutes } from './restore-routes.ts';
 import type { Route } from './route.ts';
 import { runRoutes } from './run-routes.ts';
@@ -44,6 +45,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...runRoutes,
   ...scheduleRoutes,
   ...taskScheduleRoutes,
+  ...questionRoutes,
   ...agentScheduleRoutes,
   ...executionRoutes,
   ...deviceRoutes,

@@ -21,7 +21,7 @@ import { listPage, pagingOf, parseSort, pastFilter } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { type Call, type Method, type Route, route } from './route.ts';
 import { showScheduledTask } from './show-schedule.ts';
-import { showLogLine, showTask } from './show-task.ts';
+import { showLogLine, showOneTask, showTasks } from './show-task.ts';
 
 const TaskPath = z.strictObject({ task: z.string().max(64).describe('code or id') });
 const tag = 'tasks';
@@ -43,7 +43,10 @@ const list = route({
   summary: 'List tasks, newest first unless asked otherwise',
   query: TaskQuery,
   answer: TaskList,
-  handle: async (call) => listPage(await findTasks(call), call.query, showTask),
+  handle: async (call) => {
+    const { items, total } = await findTasks(call);
+    return listPage({ items: await showTasks(call.parts, items), total }, call.query, (task) => task);
+  },
 });
 
 async function findTasks({ parts, principal, query }: Call<unknown, TaskQuery>): Promise<PageOf<TaskRow>> {
@@ -81,7 +84,7 @@ const describe = route({
   summary: 'Describe one task',
   params: TaskPath,
   answer: Task,
-  handle: async (call) => showTask(await ownTask(call)),
+  handle: async (call) => showOneTask(call.parts, await ownTask(call)),
 });
 
 const logs = route({
@@ -118,7 +121,7 @@ const cancel = (method: Method & ('PUT' | 'POST')) =>
     answer: Task,
     errors: ['not_cancellable'],
     handle: async ({ parts, actor, params, body }) =>
-      showTask(await parts.core.cancelTask(actor, params.task, body)),
+      showOneTask(parts, await parts.core.cancelTask(actor, params.task, body)),
   });
 
 const submit = (bodyTexts: BodyTexts) =>

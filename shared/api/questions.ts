@@ -26,6 +26,16 @@ export const Question = z.object({
   taken_at: Timestamp.nullable().describe('null: the device has not said yet'),
 });
 export type Question = z.output<typeof Question>;
+/** What a task waits for, beside the task. */
+export const WaitingQuestion = Question.pick({
+  id: true,
+  prompt: true,
+  options: true,
+  safe: true,
+  asked_at: true,
+  expires_at: true,
+});
+export type WaitingQuestion = z.output<typeof WaitingQuestion>;
 export const QuestionList = listOf(Question);
 export type QuestionList = z.output<typeof QuestionList>;
 

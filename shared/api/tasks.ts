@@ -4,6 +4,7 @@ import { taskStateNames } from '../task-state.ts';
 import { runTypeNames } from '../run-type.ts';
 import { taskTypeNames } from '../task-types/task-type.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
+import { WaitingQuestion } from './questions.ts';
 
 export const TaskStatus = z.enum(taskStateNames);
 export const TaskTypeName = z.enum(taskTypeNames);
@@ -36,6 +37,10 @@ export const Task = z.object({
   timeout_at: Timestamp.nullable().describe('end of execution; null before IN_PROGRESS'),
   completed_at: Timestamp.nullable(),
   cancel_requested_at: Timestamp.nullable(),
+  waiting_for_input: z
+    .boolean()
+    .describe('it asks a person, and goes on when somebody answers or the time is over'),
+  question: WaitingQuestion.nullable().describe('what it asks; the oldest when there are several'),
   retry_of: z.string().nullable(),
   late_result: z
     .record(z.string(), z.unknown())
