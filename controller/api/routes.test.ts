@@ -7,6 +7,7 @@ import { oidcSample } from '../../test/harness/oidc-samples.ts';
 import { questionSample } from '../../test/harness/question-samples.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
 import { sessionSample } from '../../test/harness/session-samples.ts';
+import { webhookSample } from '../../test/harness/webhook-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
 import { personLoggedIn } from '../../test/harness/people.ts';
 import { contentSample } from '../../test/harness/content-samples.ts';
@@ -157,6 +158,7 @@ async function requestFor(
     (await configurationSample(api, route, name)) ??
     (await contentSample(api, route, name)) ??
     (await scheduleSample(api, route, name)) ??
+    (await webhookSample(api, route, name)) ??
     (await sessionSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
