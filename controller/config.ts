@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { OidcConfig } from './access/oidc/oidc-config.ts';
+import { SnapshotRetention } from '../shared/api/configs.ts';
 import { readConfig } from '../shared/node/config-file.ts';
 import { type ControllerSettings, defaultSettings } from './settings.ts';
 
@@ -71,6 +72,9 @@ export const ControllerConfig = z.strictObject({
     .enum(['off', 'plan', 'apply'])
     .default('off')
     .describe('apply the retention rules of backups unasked; `plan` only says what they would delete'),
+  snapshot_retention: SnapshotRetention.prefault({}).describe(
+    'versions of a device’s configuration that stay; looked at when it gets a new one',
+  ),
   webhooks: z
     .strictObject({
       allow_private_networks: z

@@ -80,6 +80,7 @@ async function build(
     bytes,
     uploadsFolder: join(data, 'uploads'),
     backupRetention: config.backup_retention,
+    snapshotRetention: config.snapshot_retention,
     log: log.child({ part: 'content' }),
   });
   const { houseKeep } = content;

@@ -61,9 +61,12 @@ test('pull makes tasks for units, waits, and tells versions and what is not in o
 });
 
 test('lists the versions of a device', async () => {
-  controller.on(`GET ${snapshots}`, ({ query }) => ({ body: paged([sampleSnapshot()], query) }));
-  const { stdout } = await muster(['config', 'list', 'edge-1', '-f', 'simple']);
+  controller.on(`GET ${snapshots}`, ({ query }) => ({
+    body: { ...paged([sampleSnapshot()], query), retention: { keep: 100, days: 365, at_most: 2000 } },
+  }));
+  const { stdout, stderr } = await muster(['config', 'list', 'edge-1', '-f', 'simple']);
   expect(stdout).toMatch(/^VERSION +WHY .*\n3 +changed .* 2.0 KiB +stored +aB3dE6gH\n$/);
+  expect(stderr).toContain('the newest 100, and those of the last 365 days before the newest, at most 2000');
 });
 
 test('shows a version with what runs; binary files are only named', async () => {

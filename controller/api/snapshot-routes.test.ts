@@ -2,6 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Snapshot, SnapshotDiff, SnapshotView } from '../../shared/api/configs.ts';
 import { ApiDevice, configView, pullReport, sha256Of, twoRecipients } from '../../test/harness/api-device.ts';
 import { ApiUnderTest } from '../../test/harness/api.ts';
+import { systemClock } from '../../shared/node/system-clock.ts';
+import { SharedCommits } from '../content/shared-commits.ts';
+import { Snapshots } from '../content/snapshots.ts';
 
 let api: ApiUnderTest;
 let device: ApiDevice;
@@ -232,5 +235,43 @@ describe('a pull of devices', () => {
     const [first, second] = [await ask(), await ask()];
     expect(second.body).toEqual(first.body);
     expect(second.headers['idempotency-replayed']).toBe('true');
+  });
+});
+
+describe('versions beyond the retention', () => {
+  test('go when a new one is made, with their bytes; the newest stays, and numbers go on', async () => {
+    const retention = { keep: 1, days: 365, at_most: 3 };
+    await using few = await ApiUnderTest.start({}, ({ store, content }) => {
+      const clock = systemClock;
+      const { blobs } = content;
+      const commits = new SharedCommits({ store, clock });
+      return {
+        content: { ...content, snapshots: new Snapshots({ store, blobs, commits, clock, retention }) },
+      };
+    });
+    const own = await ApiDevice.make(few);
+    const other = await ApiDevice.make(few);
+    await other.pull(configView({ '/etc/a': 'of another device' }));
+    for (const text of ['1', '2', '3', '4', '5']) await own.pull(configView({ '/etc/a': text }));
+    const root = `/api/v1/organizations/default/devices/${own.name}/snapshots`;
+
+    const list = (await few.call('GET', root)).body as { items: Snapshot[]; retention: object };
+    expect(list.items.map(({ version }) => version)).toEqual([5, 4, 3]);
+    expect(list.retention).toEqual(retention);
+    const gone = await few.call('GET', `${root}/2`);
+    expect([gone.status, gone.text]).toEqual([404, expect.stringContaining('not kept any more')]);
+    expect((await few.call('GET', `${root}/diff?to=3`)).status).toBe(404);
+    expect((await few.call('GET', `${root}/diff?to=4`)).status).toBe(200);
+    expect(await few.store.blobs.heldBy('snapshot', `${own.id}/2`)).toEqual([]);
+    expect(await few.store.blobs.heldBy('snapshot', `${own.id}/3`)).toHaveLength(1);
+    expect(await few.store.snapshots.newest(other.id)).toMatchObject({ version: 1 });
+    const audit = await few.call(
+      'GET',
+      `/api/v1/organizations/default/audit?target=${own.name}&action=snapshot.prune`,
+    );
+    expect(audit.body['items']).toMatchObject([
+      { actor: 'controller', detail: { versions: 1, from: 2, to: 2 } },
+      { actor: 'controller', detail: { versions: 1, from: 1, to: 1 } },
+    ]);
   });
 });

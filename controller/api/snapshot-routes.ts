@@ -35,7 +35,8 @@ const list = route({
   handle: async (call) => {
     const device = await ownDevice(call);
     const page = await call.parts.store.snapshots.list(device.id, pagingOf(call.query));
-    return listPage(page, call.query, (row) => showSnapshot(row, device));
+    const { retention } = call.parts.content.snapshots;
+    return { ...listPage(page, call.query, (row) => showSnapshot(row, device)), retention };
   },
 });
 

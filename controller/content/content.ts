@@ -1,3 +1,4 @@
+import type { SnapshotRetention } from '../../shared/api/configs.ts';
 import type { Clock, Random } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import type { Store } from '../store/store.ts';
@@ -20,6 +21,7 @@ export interface ContentParts {
   uploadsFolder: string;
   /** Whether the rules for archives are applied without being asked; `plan` only makes plans and says so. */
   backupRetention?: 'off' | 'plan' | 'apply';
+  snapshotRetention?: SnapshotRetention;
 }
 
 /** Everything that keeps bytes: what devices bring, versions of configurations, backups. */
@@ -34,7 +36,8 @@ export interface Content {
 }
 
 export function createContent(parts: ContentParts): Content {
-  const { bytes, store, clock, random, log, uploadsFolder } = parts;
+  const { bytes, store, clock, random, log, uploadsFolder, snapshotRetention } = parts;
+  const retained = snapshotRetention === undefined ? {} : { retention: snapshotRetention };
   const commits = new SharedCommits({ store, clock });
   const blobs = new Blobs({ bytes, store, commits, clock });
   const uploads = new Uploads({ folder: uploadsFolder, blobs, store, log });
@@ -43,7 +46,7 @@ export function createContent(parts: ContentParts): Content {
   return {
     blobs,
     uploads,
-    snapshots: new Snapshots({ store, blobs, commits, clock }),
+    snapshots: new Snapshots({ store, blobs, commits, clock, ...retained }),
     archives: new Archives({ store, blobs, clock, random }),
     retention,
     async houseKeep(signal) {

@@ -1,4 +1,4 @@
-import type { SnapshotDiff } from '../../shared/api/configs.ts';
+import { type SnapshotDiff, SnapshotRetention } from '../../shared/api/configs.ts';
 import type { Clock, Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/parse.ts';
@@ -8,7 +8,7 @@ import type { BlobRef } from '../store/blobs.ts';
 import type { SnapshotRow } from '../store/snapshots.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import type { TaskRow } from '../store/tasks.ts';
-import { auditEntry } from './audit-entry.ts';
+import { auditEntry, controllerAuthor } from './audit-entry.ts';
 import type { Blobs } from './blobs.ts';
 import { diffViews } from './diff-views.ts';
 import { notePulled } from './drift.ts';
@@ -20,7 +20,10 @@ export interface SnapshotsParts {
   blobs: Blobs;
   commits: SharedCommits;
   clock: Clock;
+  retention?: SnapshotRetention;
 }
+
+const dayMs = 86_400_000;
 
 /** A view is parsed as a whole when it is shown. */
 const maxViewBytes = 64 * 1024 * 1024;
@@ -32,13 +35,16 @@ const unreliable = ['unreadable', 'unstable', 'suspect'];
  *
  * - A version is what a person sees: it is made when the view changed, and only from a complete reading.
  * - A view that changed because its rules did is a version with the reason `ruleset`, as long as the files are the same.
+ * - The newest version always stays: plans are made against it. What is beyond the retention goes, the oldest first, when a version is added.
  * - What a report names was brought by its own task, or is what the newest version has.
  */
 export class Snapshots {
   readonly #parts: SnapshotsParts;
+  readonly retention: SnapshotRetention;
 
   constructor(parts: SnapshotsParts) {
     this.#parts = parts;
+    this.retention = parts.retention ?? SnapshotRetention.parse({});
   }
 
   /** Takes what a PULL found. Repeating it is harmless. */
@@ -64,6 +70,13 @@ export class Snapshots {
     const row =
       which === 'latest' ? await snapshots.newest(device.id) : await snapshots.get(device.id, Number(which));
     if (row !== undefined) return row;
+    const newest = which === 'latest' ? undefined : (await snapshots.newest(device.id))?.version;
+    if (newest !== undefined && Number(which) < newest) {
+      throw new AppError(
+        'not_found',
+        `Version ${which} of ${device.name} is not kept any more: see which ones are in the list`,
+      );
+    }
     throw new AppError(
       'not_found',
       which === 'latest'
@@ -132,7 +145,29 @@ export class Snapshots {
     await tables.audit.append([
       auditEntry(author, now, { action: 'snapshot.create', target: task.deviceName, detail }),
     ]);
+    await this.#prune(tables, row);
     return row;
+  }
+
+  /** Nothing expires while nothing is pulled: days are counted back from the newest version. */
+  async #prune(tables: StoreTables, newest: SnapshotRow): Promise<void> {
+    const { keep, days, at_most } = this.retention;
+    const { deviceId, organizationId, version, firstSeenAt: now } = newest;
+    const gone = await tables.snapshots.prune(deviceId, {
+      always: version - at_most,
+      ifOld: version - keep,
+      before: now - days * dayMs,
+    });
+    if (gone.length === 0) return;
+    await tables.blobs.release(
+      'snapshot',
+      gone.map((one) => holderOf(deviceId, one)),
+    );
+    const device = (await tables.devices.get(deviceId))?.name ?? deviceId;
+    const detail = { versions: gone.length, from: gone[0], to: gone.at(-1), rule: this.retention };
+    await tables.audit.append([
+      auditEntry(controllerAuthor(organizationId), now, { action: 'snapshot.prune', target: device, detail }),
+    ]);
   }
 
   /** An original of a view that is known: there was none, or others are to read it now. */

@@ -44,6 +44,8 @@ export interface SnapshotStore {
   seen(deviceId: string, version: number, now: Instant): Promise<void>;
   /** Another original of the same view: for other recipients, or because there was none. */
   setRaw(deviceId: string, version: number, rawSha256: string): Promise<void>;
+  /** Deletes the versions up to `always`, and those up to `ifOld` that were last seen before `before`; returns which, the oldest first. */
+  prune(deviceId: string, which: { always: number; ifOld: number; before: Instant }): Promise<number[]>;
 }
 
 export class SqlSnapshotStore implements SnapshotStore {
@@ -111,6 +113,21 @@ export class SqlSnapshotStore implements SnapshotStore {
         update snapshots set raw_sha256 = ${rawSha256}
         where device_id = ${deviceId} and version = ${version}`,
     );
+  }
+
+  async prune(
+    deviceId: string,
+    { always, ifOld, before }: { always: number; ifOld: number; before: Instant },
+  ): Promise<number[]> {
+    const rows = await all(
+      this.#db,
+      sql<{ version: number }>`
+        delete from snapshots
+        where device_id = ${deviceId}
+          and (version <= ${always} or (version <= ${ifOld} and last_seen_at < ${before}))
+        returning version`,
+    );
+    return rows.map(({ version }) => version).sort((left, right) => left - right);
   }
 }
 

@@ -32,7 +32,21 @@ export const Snapshot = z.object({
   task: z.string().nullable().describe('the PULL that found it'),
 });
 export type Snapshot = z.output<typeof Snapshot>;
-export const SnapshotList = listOf(Snapshot);
+/** Which versions of a device stay. */
+export const SnapshotRetention = z.strictObject({
+  keep: z.int().min(1).max(100_000).default(100).describe('the newest so many, however old'),
+  days: z
+    .int()
+    .min(0)
+    .max(36_500)
+    .default(365)
+    .describe('beyond those, what was on the device within so many days before its newest version'),
+  at_most: z.int().min(1).max(100_000).default(2000).describe('never more than so many'),
+});
+export type SnapshotRetention = z.output<typeof SnapshotRetention>;
+export const SnapshotList = listOf(Snapshot).extend({
+  retention: SnapshotRetention.optional().describe('which versions the controller keeps'),
+});
 /** GET …/devices/{device}/snapshots */
 export const SnapshotQuery = z.strictObject({ ...PageQuery });
 

@@ -163,6 +163,20 @@ function describeSnapshots(conform: Conform): void {
     await expect(snapshots.insert(snapshot())).rejects.toThrow();
   });
 
+  conform('old versions are deleted by number, and by number and age, of one device', async (world) => {
+    await world.device('fw');
+    await world.device('other');
+    const { snapshots } = world.store;
+    for (const version of [1, 2, 3, 4, 5])
+      await snapshots.insert(snapshot({ version, lastSeenAt: version * 10 }));
+    await snapshots.insert(snapshot({ deviceId: 'other' }));
+    expect(await snapshots.prune('fw', { always: -5, ifOld: 0, before: 100 })).toEqual([]);
+    expect(await snapshots.prune('fw', { always: 1, ifOld: 4, before: 30 })).toEqual([1, 2]);
+    const { items } = await snapshots.list('fw', { page: 1, perPage: 10 });
+    expect(items.map(({ version }) => version)).toEqual([5, 4, 3]);
+    expect(await snapshots.newest('other')).toBeDefined();
+  });
+
   conform('last_seen only moves forward', async (world) => {
     const { snapshots } = world.store;
     await world.device('fw');

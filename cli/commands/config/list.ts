@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import { wholeNumber } from '../../arguments/argument-parsers.ts';
+import type { SnapshotRetention } from '../../../shared/api/configs.ts';
 import type { Open } from '../../environment.ts';
 import { snapshotView } from '../../views/snapshot.ts';
 
@@ -12,6 +13,11 @@ export function addConfigList(group: Command, open: Open): void {
     .option('--per-page <number>', 'versions per page, at most 100', wholeNumber(1, 100), 30)
     .action(async (device, { page, perPage }) => {
       const { client, output } = await open();
-      output.page(await client.configs.list(device, { page, per_page: perPage }), snapshotView);
+      const answer = await client.configs.list(device, { page, per_page: perPage });
+      output.page(answer, snapshotView);
+      if (answer.retention !== undefined) output.say(kept(answer.retention));
     });
 }
+
+const kept = ({ keep, days, at_most }: SnapshotRetention): string =>
+  `kept: the newest ${keep}, and those of the last ${days} days before the newest, at most ${at_most}`;
