@@ -34,6 +34,21 @@ const S3Config = z.strictObject({
   delete_secret_access_key_file: z.string().optional(),
 });
 
+const AssistantConfig = z.strictObject({
+  base_url: z
+    .url({ protocol: /^https?$/ })
+    .describe('of a chat endpoint that speaks as OpenAI’s, with its version, as https://api.openai.com/v1'),
+  model: z.string().min(1).max(256),
+  api_key_file: z
+    .string()
+    .optional()
+    .describe('file with the key; when absent the systemd credential assistant-api-key, if there is one'),
+  timeout_seconds: z.int().min(1).max(1800).default(120).describe('of one request to the model'),
+  max_output_tokens: z.int().min(64).max(100_000).default(4096).describe('of one answer of the model'),
+  max_concurrent: z.int().min(1).max(64).default(4).describe('agent tasks that ask the model at once'),
+  stream: z.boolean().default(false).describe('take answers in pieces, for endpoints that need it'),
+});
+
 const BlobConfig = z
   .strictObject({ folder: z.string().optional(), s3: S3Config.optional() })
   .refine(({ folder, s3 }) => folder === undefined || s3 === undefined, 'expected folder or s3, not both');
@@ -68,6 +83,7 @@ export const ControllerConfig = z.strictObject({
   blobs: BlobConfig.default({}).describe(
     'where what devices bring is kept: `blobs` in the data folder when absent',
   ),
+  assistant: AssistantConfig.optional().describe('the model that works on agent tasks; none when absent'),
   backup_retention: z
     .enum(['off', 'plan', 'apply'])
     .default('off')

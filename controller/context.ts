@@ -9,6 +9,7 @@ import type { OidcSettings } from './access/oidc/oidc-config.ts';
 import { createApi } from './api/server.ts';
 import { createInProcessBus } from './bus/in-process.ts';
 import { type ControllerConfig, settingsOf } from './config.ts';
+import { openModel } from './assistant/open-model.ts';
 import { createContent } from './content/content.ts';
 import { keyInFolder } from './content/secret-key.ts';
 import { type BlobPlace, openBlobs } from './content/open-blobs.ts';
@@ -105,6 +106,12 @@ async function build(
     oidc: readOidc(config),
     houseKeep,
     sync: (order, submit) => configuration.apply(order, submit),
+    assistant: config.assistant && {
+      model: await openModel(config.assistant, process.env, log.child({ part: 'assistant' })),
+      atOnce: config.assistant.max_concurrent,
+      snapshots: content.snapshots,
+      syncStatus: (organization, page) => configuration.status(organization, page),
+    },
   });
   const { blobs, snapshots } = content;
   const configuration = createConfiguration({

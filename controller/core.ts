@@ -3,7 +3,7 @@ import type { FrameSocket } from '../shared/frame-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import { type Access, createAccess } from './access/access.ts';
 import { AgentTasks } from './assistant/agent-tasks.ts';
-import type { ChatModel } from './assistant/chat-model.ts';
+import { type AssistantSources, createAssistant } from './assistant/create-assistant.ts';
 import type { OidcSettings } from './access/oidc/oidc-config.ts';
 import type { Bus } from './bus/bus.ts';
 import { Admission, type AdmittedDevice } from './devices/admission.ts';
@@ -51,8 +51,8 @@ export interface ControllerParts {
   sync?: KindParts['sync'];
   /** The identity provider by which people may log in. */
   oidc?: OidcSettings | undefined;
-  /** Answers the prompts of agent tasks; without it there are none. */
-  model?: ChatModel;
+  /** What answers the prompts of agent tasks, and what it may look at; without it there are none. */
+  assistant?: AssistantSources | undefined;
 }
 
 /** Counts since start, and what is true now, for metrics. */
@@ -134,6 +134,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
           built.retries,
           ...(parts.loops ?? []),
           built.questions,
+          ...(built.assistant ? [built.assistant] : []),
         ];
         await runTogether(
           loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
@@ -228,10 +229,25 @@ function assemble(parts: ControllerParts) {
     log: log.child({ part: 'questions' }),
   });
   const presence = new Presence({ devices: store.devices, online, clock, log });
+  const requests = assembleRequests(parts);
+  const assistant =
+    parts.assistant &&
+    createAssistant(parts.assistant, {
+      store,
+      bus,
+      clock,
+      settings,
+      online,
+      questions,
+      kinds: requests.scheduling,
+      submit: (submission) => requests.submissions.submit(submission),
+      log: log.child({ part: 'assistant' }),
+    });
   return {
-    ...assembleRequests(parts),
+    ...requests,
     ...assembleAccess(parts),
     admission,
+    assistant,
     commits,
     devices,
     dispatcher,
@@ -284,6 +300,7 @@ function assembleRequests(parts: ControllerParts) {
     cancelTask: (actor, code, options) => cancellation.cancelTask(actor, code, options),
     maxSessions: settings.maxSessions,
   });
+  const agentTasks = new AgentTasks({ bus, clock, hasModel: parts.assistant !== undefined });
   const scheduling = {
     store,
     bus,
@@ -293,18 +310,17 @@ function assembleRequests(parts: ControllerParts) {
     log: log.child({ part: 'schedules' }),
     submit: (submission: Submission) => submissions.submit(submission),
     ...(parts.sync && { sync: parts.sync }),
+    agentTasks,
   };
-  const agentTasks = new AgentTasks({ bus, clock, hasModel: parts.model !== undefined });
   const schedules = new Schedules(scheduling);
   const scheduler = new Scheduler(scheduling);
-  return { agentTasks, cancellation, scheduler, schedules, sessions, submissions };
+  return { agentTasks, cancellation, scheduler, schedules, scheduling, sessions, submissions };
 }
 
 /** Runs loops until the signal is aborted or one of them fails, which ends the others; waits for all of them. */
 async function runTogether(
   loops: ((signal: AbortSignal) => Promise<void>)[],
   signal: AbortSignal,
-    agentTasks,
 ): Promise<void> {
   const failed = new AbortController();
   const inner = AbortSignal.any([signal, failed.signal]);

@@ -46,7 +46,7 @@ let members: Partial<Record<Caller, Member>>;
 let device: ApiDevice;
 let count = 0;
 beforeAll(async () => {
-  oidc = await startOidc({}, { model: silentModel });
+  oidc = await startOidc({}, { assistant: silentModel });
   ({ api } = oidc);
   const foreign = await api.organization('elsewhere');
   members = {

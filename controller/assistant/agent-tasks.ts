@@ -6,6 +6,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { StoreTables } from '../store/store.ts';
+import { endAgentRun } from '../tasks/end-agent-run.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 
 export interface AgentTasksParts {
@@ -94,6 +95,6 @@ export class AgentTasks {
       errorCode: 'assistant_not_configured',
       errorMessage: notConfigured,
     } as const;
-    await tables.assistant.end(run, end, now);
+    await endAgentRun(tables, { id: run, organizationId: organization.id }, end, now);
   }
 }

@@ -5,9 +5,11 @@ import { isFinal } from '../../shared/task-state.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
+import type { RunRow } from '../store/runs.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import type { TaskMove, TaskRow } from '../store/tasks.ts';
 import { Changes } from './changes.ts';
+import { endAgentRun } from './end-agent-run.ts';
 import { eventsOfMoves } from './moves.ts';
 import { questionEvent } from './question-events.ts';
 import { cancelledByPerson } from './runs.ts';
@@ -73,17 +75,18 @@ export class Cancellation {
       };
     });
     this.#tell(moves);
+    this.#bus.publish('assistant', {});
     return answer;
   }
 
   /** Ends the work on a prompt; what it had made run goes on, as runs of their own. */
   async #cancelAgentTask(
     tables: StoreTables,
-    { id: run }: { id: string },
+    run: RunRow,
     { actor, now }: { actor: Actor; now: number },
   ): Promise<{ moves: Moves; answer: CancelRunAnswer }> {
-    const ended = await tables.assistant.end(run, { status: 'cancelled' }, now);
-    if (ended) {
+    const isEnded = await endAgentRun(tables, run, { status: 'cancelled' }, now);
+    if (isEnded) {
       const { organizationId, name, ipAddress, requestId } = actor;
       const detail = { type: 'AGENT_TASK' };
       await tables.audit.append([
@@ -92,14 +95,17 @@ export class Cancellation {
           organizationId,
           actor: name,
           action: 'run.cancel',
-          target: run,
+          target: run.id,
           detail,
           ipAddress,
           requestId,
         },
       ]);
     }
-    return { moves: none, answer: { run, cancelled: ended ? 1 : 0, requested: 0, still_running: 0 } };
+    return {
+      moves: none,
+      answer: { run: run.id, cancelled: isEnded ? 1 : 0, requested: 0, still_running: 0 },
+    };
   }
 
   async #find(tables: StoreTables, actor: Actor, codeOrId: string): Promise<TaskRow> {

@@ -5,6 +5,7 @@ import { Timestamp } from './common.ts';
 export const eventTypes = [
   'run.created',
   'run.stopped',
+  'run.ended',
   'task.created',
   'task.pending',
   'task.started',
