@@ -43,6 +43,8 @@ export async function openEnvironment(
   const http = new Http({
     url,
     token: kept === undefined ? settings.token : () => kept.token(),
+    // A token acts where it was made, whatever the settings say.
+    organization: kept && settings.organization,
     clock,
     signal,
     onRetry: (reason) => {

@@ -6,6 +6,7 @@ import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
 import { questionRoutes } from './questions.ts';
+import { organizationRoutes } from './organizations.ts';
 import { runRoutes } from './runs.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -22,6 +23,7 @@ export const createClient = (http: Http, organization: string) => ({
   devices: deviceRoutes(http, organization),
   access: accessRoutes(http, organization),
   accounts: accountRoutes(http, organization),
+  organizations: organizationRoutes(http),
   bundles: bundleRoutes(http, organization),
   variables: variableRoutes(http, organization),
   sync: syncRoutes(http, organization),

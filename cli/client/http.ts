@@ -12,6 +12,8 @@ export interface HttpParts {
   url: string;
   /** A function is asked before each request. */
   token: string | (() => Promise<string>) | undefined;
+  /** Where the owner of a session acts, for routes that name no organization. */
+  organization?: string | undefined;
   clock: Clock;
   signal: AbortSignal;
   /** Told when a request is tried again, and why. */
@@ -110,9 +112,10 @@ export class Http {
   }
 
   async #fetch(method: Method, path: string, parts: FetchParts): Promise<Response> {
-    const { token: source } = this.#parts;
+    const { token: source, organization } = this.#parts;
     const token = typeof source === 'function' ? await source() : source;
     const headers: Record<string, string> = { accept: 'application/json', ...parts.headers };
+    if (organization !== undefined) headers['muster-organization'] = organization;
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (parts.body !== undefined) headers['content-type'] = 'application/json';
     try {

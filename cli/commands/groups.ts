@@ -121,6 +121,11 @@ export const groups: Group[] = [
     load: async () => (await import('./user.ts')).addUserCommands,
   },
   {
+    name: 'organization',
+    summary: 'The organizations you are in; make, rename and delete them',
+    load: async () => (await import('./organization.ts')).addOrganizationCommands,
+  },
+  {
     name: 'audit',
     summary: 'Who changed what',
     load: async () => (await import('./audit.ts')).addAudit,

@@ -11,6 +11,7 @@ export const meView: View<Me> = {
     ['Name', me.name],
     ['Organization', me.organization],
     ['Role', me.role],
+    ['Organizations', organizationsText(me)],
     ['Token', me.token],
   ],
 };
@@ -84,6 +85,9 @@ export const auditView: View<AuditEntry> = {
     ['Request', entry.request_id],
   ],
 };
+
+const organizationsText = ({ organizations }: Me): string =>
+  organizations.map(({ name, role }) => `${name} (${role})`).join(', ');
 
 function stateOf(token: { is_revoked: boolean; is_expired: boolean }): string {
   if (token.is_revoked) return 'revoked';

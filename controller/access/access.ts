@@ -12,6 +12,7 @@ import { OidcLogins } from './oidc/oidc-logins.ts';
 import { OidcPeople } from './oidc/people.ts';
 import { OidcProvider } from './oidc/provider.ts';
 import { Sealed } from './oidc/sealed.ts';
+import { Organizations } from './organizations.ts';
 import { OwnPassword } from './own-password.ts';
 import { Passwords } from './passwords.ts';
 import { SessionJwt } from './session-jwt.ts';
@@ -37,6 +38,7 @@ export interface Access {
   readonly logins: Logins;
   readonly accounts: Accounts;
   readonly ownPassword: OwnPassword;
+  readonly organizations: Organizations;
   /** Undefined when no identity provider is configured. */
   readonly oidc: OidcLogins | undefined;
 }
@@ -52,6 +54,7 @@ export function createAccess(parts: AccessParts): Access {
   return {
     logins,
     accounts: new Accounts({ ...parts, passwords }),
+    organizations: new Organizations(parts),
     ownPassword: new OwnPassword({ ...parts, passwords, limit }),
     oidc: parts.oidc && createOidc({ ...parts, logins, sealed: new Sealed(clock, keys) }, parts.oidc),
   };

@@ -6,6 +6,7 @@ import type { OrganizationRow } from '../store/access.ts';
 import type { MemberRow, Membership } from '../store/accounts.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { auditEntry } from './audit-entry.ts';
+import { forgetIfGone } from './forget-person.ts';
 import type { Passwords } from './passwords.ts';
 
 /** 144 bits: 24 characters. */
@@ -127,10 +128,7 @@ export class Accounts {
       const account = await found(tables, actor.organizationId, email);
       await requireAnotherAdmin(tables, account);
       await tables.accounts.remove(account.id);
-      if ((await tables.accounts.memberships(email)).length === 0) {
-        await tables.logins.forgetPassword(email);
-        await tables.identities.forget(email);
-      }
+      await forgetIfGone(tables, email);
       const what = { action: 'account.remove', target: account.email, detail: { role: account.role } };
       await tables.audit.append([auditEntry(actor, clock.now(), what)]);
     });

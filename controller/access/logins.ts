@@ -131,14 +131,15 @@ export class Logins {
     if (found === undefined || !isOpen(found, clock.now())) throw sessionOver();
     const { session, account, organization } = found;
     const token = { id: session.id, name: sessionName, scope: 'RW' as const };
+    const isSession = true;
     if (asked === undefined || asked === organization.name || asked === organization.id) {
-      return { account, organization, token };
+      return { account, organization, token, isSession };
     }
     const memberships = await store.accounts.memberships(account.email);
     const other = memberships.find(({ account: one, organization: { id, name } }) => {
       return one.disabledAt === null && (asked === name || asked === id);
     });
-    return { account, organization, ...other, token };
+    return { account, organization, ...other, token, isSession };
   }
 
   async #begin(

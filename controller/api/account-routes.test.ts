@@ -15,6 +15,7 @@ test('a personal token is shown once, works, shows up without its secret, and en
     organization: 'default',
     role: 'admin',
     token: 'laptop',
+    organizations: [{ name: 'default', display_name: 'default', role: 'admin' }],
   });
   expect((await api.call('POST', '/api/v1/auth/tokens', { as: laptop, body: { name: 'x' } })).status).toBe(
     403,

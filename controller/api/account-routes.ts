@@ -6,9 +6,8 @@ import {
   Me,
   TokenQuery,
 } from '../../shared/api/access.ts';
-import type { Principal } from '../store/access.ts';
 import { listPage, pagingOf } from './list-query.ts';
-import { type Route, route } from './route.ts';
+import { type Call, type Route, route } from './route.ts';
 import { showAccessToken } from './show-access.ts';
 import { expiryOf } from './token-expiry.ts';
 
@@ -21,7 +20,7 @@ const me = route({
   tag,
   summary: 'Who the token belongs to',
   answer: Me,
-  handle: async ({ principal }) => showMe(principal),
+  handle: showMe,
 });
 
 const list = route({
@@ -71,10 +70,19 @@ const revoke = route({
 
 export const accountRoutes: Route[] = [me, list, create, revoke];
 
-export const showMe = ({ account, organization, token }: Principal): Me => ({
-  email: account.email,
-  name: account.name,
-  organization: organization.name,
-  role: account.role,
-  token: token.name,
-});
+export async function showMe({ parts, principal }: Call): Promise<Me> {
+  const { account, organization, token } = principal;
+  const memberships = await parts.core.access.organizations.of(principal);
+  return {
+    email: account.email,
+    name: account.name,
+    organization: organization.name,
+    role: account.role,
+    token: token.name,
+    organizations: memberships.map((one) => ({
+      name: one.organization.name,
+      display_name: one.organization.displayName,
+      role: one.account.role,
+    })),
+  };
+}

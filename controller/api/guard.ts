@@ -2,10 +2,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/errors.ts';
 import { type Role, roles } from '../../shared/api/common.ts';
 import type { AdmittedDevice } from '../devices/admission.ts';
+import { homeOrganization } from '../devices/actor.ts';
 import type { Principal } from '../store/access.ts';
 import type { RequestLimits } from './limits.ts';
 import type { ApiParts } from './parts.ts';
 import type { Route } from './route.ts';
+
+/** For routes that name no organization: where the owner of a session wants to act. */
+const organizationHeader = 'muster-organization';
 
 /** Who asks, once the guard has let a request through. */
 export type Principals = WeakMap<FastifyRequest, Principal>;
@@ -32,9 +36,11 @@ export function guard(route: Route, { parts, limits, principals, devices }: Guar
       devices.set(request, await authenticateDevice(request, reply, { parts, limits }));
       return;
     }
-    const principal = await authenticate(request, reply, { parts, limits });
+    const asked = route.home ? homeOrganization : askedOrganization(request);
+    const principal = await authenticate(request, reply, { parts, limits, asked });
     await limits.token(request, reply, principal.token.id);
-    requireOwnOrganization(request, principal);
+    if (route.home) requireHome(route, principal);
+    else requireOwnOrganization(request, principal);
     requireRole(route, route.role, principal);
     principals.set(request, principal);
   };
@@ -57,10 +63,10 @@ export function bearerOf(request: FastifyRequest): string {
 async function authenticate(
   request: FastifyRequest,
   reply: FastifyReply,
-  { parts, limits }: Pick<GuardParts, 'parts' | 'limits'>,
+  { parts, limits, asked }: Pick<GuardParts, 'parts' | 'limits'> & { asked: string | undefined },
 ): Promise<Principal> {
   try {
-    return await parts.core.access.logins.authenticate(bearerOf(request), askedOrganization(request));
+    return await parts.core.access.logins.authenticate(bearerOf(request), asked);
   } catch (error) {
     // Only failures count, so that nobody behind the same address is locked out with a token that is good.
     if (error instanceof AppError && error.status === 401) await limits.stranger(request, reply);
@@ -85,7 +91,7 @@ async function authenticateDevice(
   return device;
 }
 
-/** An organization may be named in the path or in the query, by name or id; a caller sees their own only. */
+/** An organization may be named in the path or the query, else in a header, by name or id; a caller sees their own only. */
 function requireOwnOrganization(request: FastifyRequest, { organization }: Principal): void {
   for (const asked of askedOrganizations(request)) {
     if (asked !== organization.name && asked !== organization.id) {
@@ -97,14 +103,24 @@ function requireOwnOrganization(request: FastifyRequest, { organization }: Princ
   }
 }
 
-const askedOrganizations = ({ params, query }: FastifyRequest): unknown[] =>
-  [params, query].flatMap((part) =>
+function askedOrganizations({ params, query, headers }: FastifyRequest): unknown[] {
+  const named = [params, query].flatMap((part) =>
     typeof part === 'object' && part !== null && 'organization' in part ? [part.organization] : [],
   );
+  return named.length > 0 ? named : [headers[organizationHeader] ?? []].flat();
+}
 
 function askedOrganization(request: FastifyRequest): string | undefined {
   const [asked] = askedOrganizations(request);
   return typeof asked === 'string' ? asked : undefined;
+}
+
+function requireHome({ method, path }: Route, { account, organization }: Principal): void {
+  if (organization.name === homeOrganization) return;
+  throw new AppError(
+    'forbidden',
+    `${method} ${path} is for members of ${homeOrganization}; ${account.email} acts in ${organization.name}`,
+  );
 }
 
 function requireRole(route: Route, needed: Role, { account, token }: Principal): void {

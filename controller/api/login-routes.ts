@@ -63,7 +63,7 @@ const me = route({
   tag,
   summary: 'Who the token belongs to; as /api/v1/auth/me',
   answer: Me,
-  handle: async ({ principal }) => showMe(principal),
+  handle: showMe,
 });
 
 const password = route({

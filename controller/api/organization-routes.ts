@@ -1,10 +1,19 @@
 import { z } from 'zod';
-import { AuditList, AuditQuery, Organization, OrganizationList } from '../../shared/api/access.ts';
+import {
+  AuditList,
+  AuditQuery,
+  ChangeOrganization,
+  CreateOrganization,
+  Organization,
+  OrganizationList,
+} from '../../shared/api/access.ts';
 import { PageQuery } from '../../shared/api/common.ts';
 import { rfc3339 } from '../../shared/time.ts';
+import type { Principal } from '../store/access.ts';
 import { listPage, pagingOf, pastFilter } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
-import { type Call, type Route, route } from './route.ts';
+import type { ApiParts } from './parts.ts';
+import { type Route, route } from './route.ts';
 import { showAuditEntry } from './show-access.ts';
 
 const tag = 'organizations';
@@ -17,10 +26,11 @@ const list = route({
   summary: 'List your organizations',
   query: z.strictObject({ ...PageQuery }),
   answer: OrganizationList,
-  // An account belongs to one organization.
-  handle: async (call) => {
-    const items = call.query.page === 1 ? [await showOwn(call)] : [];
-    return listPage({ items, total: 1 }, call.query, (item) => item);
+  handle: async ({ parts, principal, query }) => {
+    const all = await parts.core.access.organizations.of(principal);
+    const page = all.slice((query.page - 1) * query.per_page, query.page * query.per_page);
+    const items = await Promise.all(page.map((one) => showOrganization(parts, one)));
+    return listPage({ items, total: all.length }, query, (item) => item);
   },
 });
 
@@ -32,7 +42,53 @@ const describe = route({
   summary: 'Describe an organization',
   params: OrganizationPath,
   answer: Organization,
-  handle: showOwn,
+  handle: async ({ parts, principal }) => showOrganization(parts, principal),
+});
+
+const create = route({
+  method: 'POST',
+  path: '/api/v1/organizations',
+  role: 'admin',
+  home: true,
+  tag,
+  summary: 'Make an organization, and be its first admin',
+  body: CreateOrganization,
+  answer: Organization,
+  errors: ['name_taken', 'conflict'],
+  handle: async ({ parts, actor, principal, body, reply }) => {
+    const wish = { name: body.name, displayName: body.display_name ?? body.name };
+    const made = await parts.core.access.organizations.create(actor, principal, wish);
+    reply.code(201);
+    return showOrganization(parts, made);
+  },
+});
+
+const change = route({
+  method: 'PATCH',
+  path: '/api/v1/organizations/:organization',
+  role: 'admin',
+  tag,
+  summary: 'Rename an organization; what is absent stays',
+  params: OrganizationPath,
+  body: ChangeOrganization,
+  answer: Organization,
+  errors: ['name_taken', 'conflict'],
+  handle: async ({ parts, actor, principal, body }) => {
+    const wish = { name: body.name, displayName: body.display_name };
+    return showOrganization(parts, await parts.core.access.organizations.change(actor, principal, wish));
+  },
+});
+
+const close = route({
+  method: 'DELETE',
+  path: '/api/v1/organizations/:organization',
+  role: 'admin',
+  tag,
+  summary: 'Delete an organization without devices: nobody is in it any more, and its name is free',
+  params: OrganizationPath,
+  errors: ['conflict'],
+  handle: ({ parts, actor, principal }) =>
+    parts.core.access.organizations.close(actor, principal.organization),
 });
 
 const audit = route({
@@ -61,9 +117,12 @@ const audit = route({
   },
 });
 
-export const organizationRoutes: Route[] = [list, describe, audit];
+export const organizationRoutes: Route[] = [list, describe, create, change, close, audit];
 
-async function showOwn({ parts, principal: { organization, account } }: Call): Promise<Organization> {
+async function showOrganization(
+  parts: ApiParts,
+  { organization, account }: Pick<Principal, 'organization' | 'account'>,
+): Promise<Organization> {
   return {
     id: organization.id,
     name: organization.name,

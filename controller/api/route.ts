@@ -69,6 +69,8 @@ export interface MemberRoute<
   Answer extends z.ZodType = z.ZodType,
 > extends RouteShape<Params, Query, Body, Answer> {
   role: Role;
+  /** For members of `default` only: it is about the controller as a whole. */
+  home?: true;
   // Methods, not function properties: their parameters are bivariant, so that routes of any schema fit in one list.
   handle(call: Call<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.output<Answer>>;
 }

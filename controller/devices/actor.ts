@@ -6,6 +6,9 @@ export interface Actor {
   requestId: string | null;
 }
 
+/** The organization that `init` makes. Its admins may make others. */
+export const homeOrganization = 'default';
+
 /** The controller itself, acting for an organization. */
 export const controllerActor = (organizationId: string): Actor => ({
   name: 'controller',

@@ -11,6 +11,7 @@ import {
 } from './enrolment-tokens.ts';
 import { idempotentAnswer, keepIdempotentAnswer, pruneIdempotentAnswers } from './idempotent-answers.ts';
 import { orNameTaken } from './name-taken.ts';
+import { closeOrganization, renameOrganization } from './organization-changes.ts';
 
 export interface OrganizationRow {
   id: string;
@@ -66,6 +67,8 @@ export interface Principal {
   account: AccountRow;
   organization: OrganizationRow;
   token: Credential;
+  /** A session acts in every organization of its owner, a token in one. */
+  isSession?: true;
 }
 
 /** The bearer of a personal access token. */
@@ -108,6 +111,12 @@ export interface AccessStore {
   insertOrganization(row: OrganizationRow): Promise<void>;
   organization(nameOrId: string): Promise<OrganizationRow | undefined>;
   organizations(): Promise<OrganizationRow[]>;
+  renameOrganization(id: string, values: Pick<OrganizationRow, 'name' | 'displayName'>): Promise<void>;
+  /**
+   * Closes it, which frees its name: its accounts with their tokens and sessions, its enrolment tokens and its schedules go, the rest
+   * stays and belongs to nobody. Returns the e-mails of its accounts.
+   */
+  closeOrganization(id: string, now: Instant): Promise<string[]>;
 
   insertAccount(row: AccountRow): Promise<void>;
 
@@ -160,12 +169,22 @@ export class SqlAccessStore implements AccessStore {
       .selectFrom('organizations')
       .select(organizationColumns)
       .where((is) => is.or([is('name', '=', nameOrId), is('id', '=', nameOrId)]))
+      .where('closed_at', 'is', null)
       .executeTakeFirst();
   }
 
   async organizations(): Promise<OrganizationRow[]> {
-    return this.#db.kysely.selectFrom('organizations').select(organizationColumns).orderBy('name').execute();
+    return this.#db.kysely
+      .selectFrom('organizations')
+      .select(organizationColumns)
+      .where('closed_at', 'is', null)
+      .orderBy('name')
+      .execute();
   }
+
+  renameOrganization: AccessStore['renameOrganization'] = (id, values) =>
+    renameOrganization(this.#db, id, values);
+  closeOrganization: AccessStore['closeOrganization'] = (id, now) => closeOrganization(this.#db, id, now);
 
   async insertAccount(row: AccountRow): Promise<void> {
     const { organizationId, createdAt, ...rest } = row;

@@ -5,6 +5,7 @@ import { OrganizationName, PageQuery, Role, Timestamp, listOf } from './common.t
 const tokenName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'expected a name of 1 to 63 plain characters');
+const displayName = z.string().trim().min(1).max(128);
 const ttlSeconds = z.int().min(60).max(31_536_000);
 
 export const Organization = z.object({
@@ -19,6 +20,17 @@ export const Organization = z.object({
 export type Organization = z.output<typeof Organization>;
 export const OrganizationList = listOf(Organization);
 
+/** POST /api/v1/organizations. Whoever makes it is its first admin. */
+export const CreateOrganization = z.strictObject({
+  name: OrganizationName,
+  display_name: displayName.optional().describe('as the name when absent'),
+});
+/** PATCH /api/v1/organizations/{organization}: what is absent stays. */
+export const ChangeOrganization = z.strictObject({
+  name: OrganizationName.optional(),
+  display_name: displayName.optional(),
+});
+
 /** GET /api/v1/auth/me */
 export const Me = z.object({
   email: z.string(),
@@ -26,6 +38,9 @@ export const Me = z.object({
   organization: z.string(),
   role: Role,
   token: z.string(),
+  organizations: z
+    .array(z.object({ name: z.string(), display_name: z.string(), role: Role }))
+    .describe('where it may be used: a session everywhere its owner is, a token where it was made'),
 });
 export type Me = z.output<typeof Me>;
 

@@ -22,6 +22,10 @@ export async function accessSample(
     await givePassword(api, caller);
     return { body: { current: goodPassword, new: `${goodPassword} 2` } };
   }
+  if (path === '/api/v1/organizations' && method === 'POST') return { body: { name: `org-${randomUUID()}` } };
+  if (path.endsWith('/organizations/:organization')) {
+    return method === 'PATCH' ? { body: { display_name: 'Default' } } : {};
+  }
   if (path.endsWith('/accounts') && method === 'POST') {
     return { body: { email: `${randomUUID()}@example.org`, password: goodPassword } };
   }

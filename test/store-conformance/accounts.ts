@@ -90,6 +90,22 @@ export const describeAccounts = (conform: Conform) =>
       },
     );
 
+    conform('an organization that is closed frees its name, and nobody is in it', async (world) => {
+      const { access, accounts } = await withAnn(world);
+      const away = { name: 'west', displayName: 'The West' };
+      await access.renameOrganization('away', away);
+      await expect(access.renameOrganization('away', { ...away, name: 'home' })).rejects.toMatchObject({
+        code: 'name_taken',
+      });
+      expect(await access.organization('west')).toMatchObject({ id: 'away', ...away });
+      expect(await access.closeOrganization('home', 9)).toEqual([ann.email]);
+      expect(await accounts.memberships(ann.email)).toEqual([]);
+      expect((await access.organizations()).map(({ id }) => id)).toEqual(['away']);
+      expect(await access.organization('home')).toBeUndefined();
+      await access.insertOrganization({ id: 'new', name: 'home', displayName: '', createdAt: 10 });
+      expect((await access.organization('home'))?.id).toBe('new');
+    });
+
     conform('a login code is taken once, by one, and an old one makes room', async ({ store }) => {
       const { identities } = store;
       const code = { hash: 'h', email: 'a@b', organization: null, challenge: 'c', expiresAt: 10 };
