@@ -28,6 +28,7 @@ import { userRoutes } from './user-routes.ts';
 import { agentScheduleRoutes } from './views/agent-schedule-routes.ts';
 import { executionRoutes } from './views/execution-routes.ts';
 import { taskScheduleRoutes } from './views/task-schedule-routes.ts';
+import { taskRunRoutes } from './views/task-run-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 
@@ -44,12 +45,13 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...taskRoutes(bodyTexts),
   ...runRoutes,
   ...scheduleRoutes,
-  ...taskScheduleRoutes,
   ...questionRoutes,
   ...agentScheduleRoutes,
   ...executionRoutes,
+  ...taskScheduleRoutes,
   ...deviceRoutes,
   ...bundleRoutes,
+  ...taskRunRoutes,
   ...variableRoutes,
   ...syncRoutes(bodyTexts),
   ...restoreRoutes(bodyTexts),

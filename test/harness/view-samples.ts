@@ -1,4 +1,5 @@
 import type { ApiUnderTest } from './api.ts';
+import { questionSample } from './question-samples.ts';
 
 interface Sample {
   values?: Record<string, string>;
@@ -14,6 +15,10 @@ export async function viewSample(
 ): Promise<Sample | undefined> {
   if (path.startsWith('/api/tasks/executions')) return executionSample(api, method, name);
   if (path.startsWith('/api/tasks/')) return scheduleSample(api, { method, path }, name);
+  if (path.startsWith('/api/task/question/')) {
+    return questionSample(api, { method, path: '/questions/:question/answer' });
+  }
+  if (path.startsWith('/api/task/run/')) return runSample(api, method, name);
   return undefined;
 }
 
@@ -21,6 +26,12 @@ async function executionSample(api: ApiUnderTest, method: string, name: string):
   await api.device(`${name}-run`);
   const { run } = await api.submit([`${name}-run`]);
   return { values: { run }, ...(method === 'POST' && { body: {} }) };
+}
+
+async function runSample(api: ApiUnderTest, method: string, name: string): Promise<Sample> {
+  await api.device(`${name}-run`);
+  const { tasks } = await api.submit([`${name}-run`]);
+  return { values: { run: tasks[0] ?? '' }, ...(method === 'POST' && { body: {} }) };
 }
 
 async function scheduleSample(

@@ -1,13 +1,15 @@
 import type { Execution, WindowQuery } from '../../../shared/api/task-schedules-view.ts';
 import { AppError } from '../../../shared/errors.ts';
-import { isFinal, type TaskState } from '../../../shared/task-state.ts';
+import type { TaskState } from '../../../shared/task-state.ts';
 import { rfc3339 } from '../../../shared/time.ts';
 import type { PageOf } from '../../store/access.ts';
 import type { RunRow } from '../../store/runs.ts';
+import type { Store } from '../../store/store.ts';
 import type { TaskRow } from '../../store/tasks.ts';
 import { runStatus } from '../../tasks/runs.ts';
 import type { Call } from '../route.ts';
 import { shownOrNull } from '../show-time.ts';
+import { failureReason } from './failure-reason.ts';
 
 type Caller = Call<unknown, unknown, unknown>;
 
@@ -25,7 +27,10 @@ export async function listExecutions(
   const rows = await parts.store.runs.getMany(principal.organization.id, ids);
   const byId = new Map(rows.map((row) => [row.id, row]));
   // A run is pruned with its tasks, its firing some time later.
-  return { items: ids.flatMap((id) => byId.get(id) ?? []).map((row) => showExecution(row)), total };
+  const items: Execution[] = [];
+  for (const row of ids.flatMap((id) => byId.get(id) ?? []))
+    items.push(await showExecution(parts.store, row));
+  return { items, total };
 }
 
 /** With the last attempt on each device. Throws `not_found`. */
@@ -45,22 +50,25 @@ export async function findExecution({ parts, principal }: Caller, id: string): P
     tasks.push(...items);
     if (page * perPage >= total) break;
   }
-  return { ...showExecution(row), results: resultsOf(tasks) };
+  return { ...(await showExecution(store, row)), results: resultsOf(tasks) };
 }
 
 /** A run in the words of the view. */
-export const showExecution = (row: RunRow): Execution => ({
-  id: row.id,
-  task_id: row.schedule?.id ?? null,
-  task_name: row.schedule?.name ?? null,
-  status: statusOf(row),
-  trigger: row.trigger,
-  started_at: rfc3339(row.createdAt),
-  completed_at: shownOrNull(row.completedAt),
-  error_message: errorOf(row),
-  output: null,
-  device_count: row.total,
-});
+async function showExecution(store: Pick<Store, 'assistant'>, row: RunRow): Promise<Execution> {
+  const agent = row.agentStatus === null ? undefined : await store.assistant.get(row.id);
+  return {
+    id: row.id,
+    task_id: row.schedule?.id ?? null,
+    task_name: row.schedule?.name ?? null,
+    status: statusOf(row),
+    trigger: row.trigger,
+    started_at: rfc3339(row.createdAt),
+    completed_at: shownOrNull(row.completedAt),
+    error_message: agent === undefined ? errorOf(row) : (agent.errorMessage ?? agent.errorCode),
+    output: agent?.answer ?? null,
+    device_count: row.total,
+  };
+}
 
 function statusOf(row: RunRow): Execution['status'] {
   const status = runStatus(row);
@@ -88,7 +96,7 @@ function resultsOf(tasks: TaskRow[]): NonNullable<Execution['results']> {
       status: resultWords[task.status],
       started_at: shownOrNull(task.startedAt),
       completed_at: shownOrNull(task.completedAt),
-      error_message: isFinal(task.status) && task.status !== 'COMPLETED' ? reasonOf(task) : null,
+      error_message: failureReason(task),
       result: task.result,
     }))
     .sort((left, right) => (left.device_name < right.device_name ? -1 : 1));
@@ -103,6 +111,3 @@ const resultWords = {
   EXPIRED: 'failed',
   CANCELLED: 'cancelled',
 } as const satisfies Record<TaskState, string>;
-
-const reasonOf = ({ status, errorMessage, errorCode }: TaskRow): string | null =>
-  status === 'EXPIRED' ? 'expired: the device did not pick it up in time' : (errorMessage ?? errorCode);
