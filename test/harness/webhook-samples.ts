@@ -12,6 +12,9 @@ export async function webhookSample(
   name: string,
 ): Promise<Sample | undefined> {
   if (!/\/webhooks(\/|$)/.test(path)) return undefined;
+  // There are at most fifty.
+  const others = await api.store.webhooks.list(api.admin.organization.id, { page: 1, perPage: 50 });
+  for (const { id } of others.items) await api.store.webhooks.remove(id);
   const url = 'http://127.0.0.1:9/nobody-listens';
   if (!path.includes(':webhook')) return method === 'POST' ? { body: { url, name } } : {};
   await api.call('POST', '/api/v1/organizations/default/webhooks', { body: { url, name } });
