@@ -4,11 +4,16 @@ import { stringify } from 'yaml';
 import type { AgentProcess } from './agent-process.ts';
 import type { Cluster } from './cluster.ts';
 
-/** A device whose own file says what remote sessions may do; online when it settles. */
-export function joinRemote(cluster: Cluster, name: string, remoteAccess: object): Promise<AgentProcess> {
+/** A device whose own file says what remote sessions may do; online when it settles. `url`: where it finds the controller. */
+export function joinRemote(
+  cluster: Cluster,
+  name: string,
+  remoteAccess: object,
+  url = cluster.controller.url,
+): Promise<AgentProcess> {
   const file = join(cluster.folder, `${name}.yaml`);
   writeFileSync(file, stringify({ remote_access: remoteAccess }));
-  return cluster.join(name, { startArguments: ['--config', file] });
+  return cluster.join(name, { url, startArguments: ['--config', file] });
 }
 
 /** Sessions as the API tells them, newest first. */
