@@ -6,6 +6,7 @@ import { lockFolder } from '../shared/node/folder-lock.ts';
 import { createLogger, type Logger } from '../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import type { OidcSettings } from './access/oidc/oidc-config.ts';
+import type { ApiConfig } from './api/parts.ts';
 import { createApi } from './api/server.ts';
 import { createInProcessBus } from './bus/in-process.ts';
 import { type ControllerConfig, settingsOf } from './config.ts';
@@ -22,6 +23,7 @@ import type { Store } from './store/store.ts';
 import { serveSessions } from './tunnel/session-server.ts';
 import { createConfiguration } from './sync/configuration.ts';
 import { version } from './version.ts';
+import type { AddressRules } from './webhooks/address-guard.ts';
 import { createWebhooks } from './webhooks/create-webhooks.ts';
 
 export const databaseFile = 'controller.db';
@@ -91,10 +93,7 @@ async function build(
     ...base,
     bus,
     masterKey,
-    rules: {
-      allowPrivateNetworks: config.webhooks.allow_private_networks,
-      allowHttp: config.webhooks.allow_http,
-    },
+    rules: webhookRulesOf(config),
     log: log.child({ part: 'webhooks' }),
   });
   const core = createControllerCore({
@@ -128,14 +127,7 @@ async function build(
     configuration,
     webhooks,
     secretsFor: (task) => configuration.secretsFor(task),
-    config: {
-      version,
-      publicUrl: settings.publicUrl,
-      trustedProxies: config.trusted_proxies,
-      metricsAccess: config.metrics_access,
-      ...(config.requests_per_minute === undefined ? {} : { requestsPerMinute: config.requests_per_minute }),
-      ...(tls === undefined ? {} : { tls }),
-    },
+    config: apiConfigOf(config, settings.publicUrl, tls),
   });
   const { admission } = core;
   const stopLinks = serveLinks({
@@ -148,6 +140,20 @@ async function build(
   });
   return { core, api, log, publicUrl: settings.publicUrl, stopLinks };
 }
+
+const webhookRulesOf = ({ webhooks }: ControllerConfig): AddressRules => ({
+  allowPrivateNetworks: webhooks.allow_private_networks,
+  allowHttp: webhooks.allow_http,
+});
+
+const apiConfigOf = (config: ControllerConfig, publicUrl: string, tls: ApiConfig['tls']) => ({
+  version,
+  publicUrl,
+  trustedProxies: config.trusted_proxies,
+  metricsAccess: config.metrics_access,
+  ...(config.requests_per_minute === undefined ? {} : { requestsPerMinute: config.requests_per_minute }),
+  ...(tls === undefined ? {} : { tls }),
+});
 
 function blobPlace(data: string, { blobs: { folder, s3 } }: ControllerConfig): BlobPlace {
   return s3 ? { s3 } : { folder: folder ?? join(data, 'blobs') };
