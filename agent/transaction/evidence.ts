@@ -27,6 +27,7 @@ const progressOf: Record<StepName, number> = {
   render: 15,
   validate: 35,
   preflight: 45,
+  ask: 50,
   snapshot: 55,
   arm: 60,
   apply: 65,

@@ -46,4 +46,6 @@ export interface TransactionContext {
   signal: AbortSignal;
   output(stream: 'agent', text: string): void;
   progress(progress: { percent?: number; message?: string }): void;
+  /** Asks a person; settles with one of the options. */
+  ask(question: { prompt: string; options: string[]; safe: string | null }): Promise<string>;
 }

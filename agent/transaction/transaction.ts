@@ -2,6 +2,7 @@ import { TaskError } from '../../shared/errors.ts';
 import type { SyncParameters, SyncResult } from '../../shared/task-types/sync.ts';
 import { isUntouched } from '../../shared/transaction.ts';
 import { apply, checkUnits } from './apply.ts';
+import { askFirst } from './ask-first.ts';
 import type { Candidate } from './candidate.ts';
 import { Evidence, sentenceOf } from './evidence.ts';
 import { noFindings, resultOf } from './findings.ts';
@@ -47,6 +48,7 @@ export async function runTransaction(
   try {
     const candidate = await prepare(work);
     if (parameters.dry_run) return await endDryRun(work);
+    await askFirst(candidate, work);
     const armed = await arm(candidate, work);
     if (candidate.touched.length > 0) await change(candidate, armed, work);
     return await confirm(candidate, work);

@@ -121,7 +121,7 @@ describe('apply', () => {
         '1',
         '--force',
       ],
-      ...['--dry-run', '--on-drift', 'overwrite', '--confirm-seconds', '60', '--only-changed'],
+      ...['--dry-run', '--on-drift', 'overwrite', '--confirm-seconds', '60', '--only-changed', '--ask'],
       ...['--expires-in', '2h', '--task-timeout', '20m'],
     ]);
     expect(exitCode).toBe(0);
@@ -130,6 +130,7 @@ describe('apply', () => {
         targets: { devices: ['edge-.*'] },
         rollout: { batch: '10%', max_failures: '2', canary: 1 },
         dry_run: true,
+        ask: true,
         on_drift: 'overwrite',
         confirm_seconds: 60,
         only_changed: true,

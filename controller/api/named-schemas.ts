@@ -63,6 +63,7 @@ import {
 import {
   AgentSchedule,
   Execution,
+  AnswerQuestion,
   NestedErrorBody,
   TaskSchedule,
 } from '../../shared/api/task-schedules-view.ts';
@@ -89,6 +90,7 @@ import {
   WebhookWithSecret,
 } from '../../shared/api/webhooks.ts';
 import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
+import { AnswerQuestion, Question, QuestionList } from '../../shared/api/questions.ts';
 
 /** Schemas that have a name of their own in the OpenAPI document. */
 export const namedSchemas = {
@@ -142,6 +144,8 @@ export const namedSchemas = {
   ReleaseAnswer,
   ReleaseRequest,
   RenameDevice,
+  Question,
+  QuestionList,
   ReplaceLabels,
   RestorableRequest,
   RestoreRequest,

@@ -33,9 +33,10 @@ const Ordered = z.object({ manifest: z.string(), generation: z.int() });
 
 /** A roll-back that somebody wished for says nothing against the configuration. */
 const innocentReason = /^(cancelled|agent_stopping)/;
+const ownWords: readonly string[] = ['busy', 'no_baseline', 'declined', 'unanswered'];
 /** Nothing of the device was touched, and nothing was learnt of it. */
 const untouched: readonly string[] = [
-  ...syncErrors.filter((code) => code.startsWith('rejected_') || code === 'busy' || code === 'no_baseline'),
+  ...syncErrors.filter((code) => code.startsWith('rejected_') || ownWords.includes(code)),
   'disk_full',
 ];
 

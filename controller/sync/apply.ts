@@ -89,9 +89,11 @@ const runRequest = (request: SyncRequest): RunRequest => ({
   ...(request.rollout !== undefined && { rollout: request.rollout }),
 });
 
-const orderOf = ({ on_drift, dry_run, confirm_seconds }: SyncRequest) => ({
+const orderOf = ({ on_drift, dry_run, ask, confirm_seconds }: SyncRequest) => ({
   on_drift,
   dry_run,
+  // An agent that does not know it must not be sent it: it refuses what it does not understand.
+  ...(ask && { ask }),
   ...(confirm_seconds !== undefined && { confirm_seconds }),
   reason: 'sync' as const,
 });
@@ -203,7 +205,7 @@ function addTask(
 /** JSON text of the parameters of one task. */
 export function syncParameters(
   manifest: MadeManifest,
-  order: Pick<SyncParameters, 'on_drift' | 'dry_run' | 'reason' | 'confirm_seconds'>,
+  order: Pick<SyncParameters, 'on_drift' | 'dry_run' | 'ask' | 'reason' | 'confirm_seconds'>,
   { base, isReleased }: { base: Record<string, string>; isReleased: boolean },
 ): string {
   return JSON.stringify(

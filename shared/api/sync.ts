@@ -64,6 +64,10 @@ export type Plan = z.output<typeof Plan>;
 export const SyncRequest = z.strictObject({
   targets: Targets,
   dry_run: z.boolean().default(false).describe('the device does everything up to the snapshot'),
+  ask: z
+    .boolean()
+    .default(false)
+    .describe('each device that changes asks before it applies, and does not when nobody says yes'),
   on_drift: z.enum(['refuse', 'overwrite']).default('refuse'),
   only_changed: z
     .boolean()

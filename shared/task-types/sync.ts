@@ -24,6 +24,7 @@ export const SyncStep = z.object({
     'render',
     'validate',
     'preflight',
+    'ask',
     'snapshot',
     'arm',
     'apply',
@@ -66,6 +67,8 @@ export const syncErrors = [
   'rejected_preflight',
   'rejected_snapshot',
   'quarantined',
+  'declined',
+  'unanswered',
   'busy',
   'no_baseline',
   'rolled_back',
@@ -89,6 +92,10 @@ export const Sync = taskContract({
       ),
     on_drift: z.enum(['refuse', 'overwrite']).default('refuse'),
     dry_run: z.boolean().default(false).describe('stop before the snapshot'),
+    ask: z
+      .boolean()
+      .optional()
+      .describe('ask a person before anything is touched; absent for an agent that cannot'),
     release: z.boolean().default(false).describe('apply although this content was rolled back before'),
     confirm_seconds: z.int().min(30).max(3600).optional(),
     reason: z.enum(['sync', 'restore']).default('sync'),

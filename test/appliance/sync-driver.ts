@@ -122,6 +122,7 @@ const context: TransactionContext = {
   signal: stopping.signal,
   output: (_, text) => void lines.push(text),
   progress: () => {},
+  ask: () => Promise.reject(new Error('nobody is here to be asked')),
 };
 const parameters = Sync.parameters.parse({
   generation: plan.generation,

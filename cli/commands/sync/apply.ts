@@ -36,6 +36,7 @@ const applyCommand = (group: Command) =>
       'how long the device may take until it is confirmed, 30 to 3600 (default: its profile says)',
       wholeNumber(30, 3600),
     )
+    .option('--ask', 'each device that changes asks before it applies: answer with muster question')
     .option('--only-changed', 'leave out devices that have it already and did not drift')
     .optionsGroup('Staying with it:')
     .option('-y, --yes', 'do not ask')
@@ -66,6 +67,7 @@ export function addSyncApply(group: Command, open: Open): void {
 const requestOf = (options: ApplyOptions, environment: Environment): SyncRequest => ({
   ...orderOf(options, environment),
   dry_run: options.dryRun === true,
+  ask: options.ask === true,
   on_drift: options.onDrift ?? 'refuse',
   only_changed: options.onlyChanged === true,
   force: options.force === true,
