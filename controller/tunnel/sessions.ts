@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { Cancellation } from '../tasks/cancel.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 import { WakeUp } from '../tasks/wake-up.ts';
+import { tellSession } from './session-event.ts';
 import { type Arrival, Rendezvous } from './rendezvous.ts';
 import type { Spliced } from './splice.ts';
 
@@ -96,7 +97,7 @@ export class Sessions {
       alongside: async (tables, { tasks }) => {
         const [task] = tasks;
         if (task === undefined) return;
-        await tables.sessions.insert({
+        const session = {
           id,
           taskCode: task.task,
           organizationId: organization.id,
@@ -105,7 +106,9 @@ export class Sessions {
           openedBy: actor.name,
           tokenHash: hashSecret(token),
           createdAt: clock.now(),
-        });
+        };
+        await tables.sessions.insert(session);
+        await tellSession(tables, 'session.opened', session, { at: session.createdAt });
       },
     });
     const [task] = answer.tasks;
@@ -206,7 +209,7 @@ export class Sessions {
         if (!(await store.sessions.join(row.id, side, clock.now(), address))) {
           throw new AppError('conflict', `The ${side}'s side of session ${row.id} was taken before`);
         }
-        if (side === 'operator') await this.#audit(row, 'session.join', { ip_address: address });
+        if (side === 'operator') await this.#note(row, 'join', { ip_address: address });
         return arrival.accept();
       },
     };
@@ -216,24 +219,30 @@ export class Sessions {
     const { store, clock } = this.#parts;
     const row = await store.sessions.byId(session);
     await store.sessions.close(session, clock.now(), totals);
-    if (row)
-      await this.#audit(row, 'session.close', { bytes_in: totals.bytesIn, bytes_out: totals.bytesOut });
+    if (row) await this.#note(row, 'close', { bytes_in: totals.bytesIn, bytes_out: totals.bytesOut });
   }
 
-  async #audit(row: SessionRow, action: string, detail: Record<string, unknown>): Promise<void> {
-    const { store, clock } = this.#parts;
-    await store.audit.append([
-      {
-        at: clock.now(),
-        organizationId: row.organizationId,
-        actor: row.openedBy,
-        action,
-        target: row.deviceName,
-        detail: { session: row.id, task: row.taskCode, ...detail },
-        ipAddress: row.operatorAddress,
-        requestId: null,
-      },
-    ]);
+  /** In the audit log, and in the stream of events. */
+  async #note(row: SessionRow, what: 'join' | 'close', detail: Record<string, unknown>): Promise<void> {
+    const { store, bus, clock } = this.#parts;
+    const at = clock.now();
+    const { organizationId, taskCode, openedBy } = row;
+    await store.transaction(async (tables) => {
+      await tables.audit.append([
+        {
+          at,
+          organizationId,
+          actor: openedBy,
+          action: `session.${what}`,
+          target: row.deviceName,
+          detail: { session: row.id, task: taskCode, ...detail },
+          ipAddress: row.operatorAddress,
+          requestId: null,
+        },
+      ]);
+      await tellSession(tables, what === 'join' ? 'session.joined' : 'session.closed', row, { at, ...detail });
+    });
+    bus.publish('events', {});
   }
 
   #later(work: Promise<void>): void {

@@ -31,6 +31,9 @@ export const eventTypes = [
   'device.offline',
   'device.quarantined',
   'device.drift',
+  'session.opened',
+  'session.joined',
+  'session.closed',
   'webhook.disabled',
 ] as const;
 export const EventType = z.enum(eventTypes);
