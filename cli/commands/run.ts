@@ -1,4 +1,5 @@
 import type { GroupParts } from './groups.ts';
+import { addRunAgentTask } from './run/agent-task.ts';
 import { addRunCancel } from './run/cancel.ts';
 import { addRunDescribe } from './run/describe.ts';
 import { addRunHealthCheck } from './run/health-check.ts';
@@ -7,6 +8,7 @@ import { addRunPing } from './run/ping.ts';
 import { addRunPower } from './run/power.ts';
 import { addRunRetry } from './run/retry.ts';
 import { addRunScript } from './run/script.ts';
+import { addRunTranscript } from './run/transcript.ts';
 import { addRunWatch } from './run/watch.ts';
 
 export function addRunCommands({ command, open }: GroupParts): void {
@@ -15,10 +17,12 @@ export function addRunCommands({ command, open }: GroupParts): void {
   addRunPower(command, open);
   addRunScript(command, open);
   addRunHealthCheck(command, open);
+  addRunAgentTask(command, open);
   command.commandsGroup('Runs, the tasks that one command made:');
   addRunList(command, open);
   addRunDescribe(command, open);
   addRunWatch(command, open);
+  addRunTranscript(command, open);
   addRunCancel(command, open);
   addRunRetry(command, open);
 }

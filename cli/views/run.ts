@@ -2,6 +2,7 @@ import type { Run } from '../../shared/api/runs.ts';
 import type { RunAnswer } from '../../shared/api/tasks.ts';
 import { painted } from '../output/view.ts';
 import type { View } from '../output/view.ts';
+import { agentTaskFields } from './agent-task.ts';
 
 export const runView: View<Run> = {
   noun: 'runs',
@@ -21,7 +22,8 @@ export const runView: View<Run> = {
     ['Type', run.type],
     ['Status', painted(paint.state(run.status))],
     ['Stopped because', run.stopped_reason],
-    ['Tasks', run.total],
+    ...agentTaskFields(run.agent_task, paint),
+    ['Tasks', run.type === 'AGENT_TASK' ? '' : run.total],
     ['States', countsOf(run)],
     ['Organization', run.organization],
     ['Trigger', run.trigger],
@@ -31,7 +33,7 @@ export const runView: View<Run> = {
       'Retries',
       run.max_retries > 0 ? `${run.max_retries}, ${run.retry_delay_seconds} s after a failure` : '',
     ],
-    ['Parameters', run.payload === '{}' ? '' : run.payload],
+    ['Parameters', run.payload === '{}' || run.agent_task ? '' : run.payload],
     ['Rollout', run.rollout === null ? '' : JSON.stringify(run.rollout)],
     ['Created by', run.created_by],
     ['Created', paint.time(run.created_at)],

@@ -128,6 +128,7 @@ export const startedRunView: View<RunScheduleAnswer['runs'][number]> = {
 
 /** `PING on fw-1, fw-2`. */
 function taskText({ kind, request }: ScheduledTask): string {
+  if (kind === 'AGENT_TASK') return `${kind} ${String(request['prompt'])}`.slice(0, 60);
   const targets = (request['targets'] ?? {}) as Record<string, unknown>;
   const devices = [
     targets['all'] === true ? 'all devices' : '',

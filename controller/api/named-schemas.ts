@@ -13,6 +13,7 @@ import {
   Organization,
   OrganizationList,
 } from '../../shared/api/access.ts';
+import { AgentTask, AgentTaskRequest, TranscriptPage } from '../../shared/api/assistant.ts';
 import { Bundle, BundleList, PutBundle } from '../../shared/api/bundles.ts';
 import {
   Archive,
@@ -97,6 +98,8 @@ export const namedSchemas = {
   AccessToken,
   AccessTokenList,
   AgentSchedule,
+  AgentTask,
+  AgentTaskRequest,
   Archive,
   ArchiveList,
   AuditEntry,
@@ -179,6 +182,7 @@ export const namedSchemas = {
   TaskSchedule,
   TaskTypeInfo,
   TaskTypeList,
+  TranscriptPage,
   Variable,
   VariableList,
   VerifyAnswer,

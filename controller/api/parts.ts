@@ -18,6 +18,7 @@ import type { EventStream } from '../tasks/events.ts';
 import type { RunAnswer } from '../../shared/api/tasks.ts';
 import type { RetryRun } from '../../shared/api/runs.ts';
 import type { Questions } from '../questions/questions.ts';
+import type { AgentTasks } from '../assistant/agent-tasks.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -43,6 +44,7 @@ export interface ApiCore {
   cancelTask: Cancellation['cancelTask'];
   cancelRun: Cancellation['cancelRun'];
   readonly schedules: Schedules;
+  readonly agentTasks: AgentTasks;
   readonly questions: Questions;
   retryRun(
     who: { actor: Actor; organization: OrganizationRow },

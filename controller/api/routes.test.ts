@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assistantSample } from '../../test/harness/assistant-samples.ts';
 import { accessSample } from '../../test/harness/access-samples.ts';
 import { ApiDevice } from '../../test/harness/api-device.ts';
 import type { ApiUnderTest, Member } from '../../test/harness/api.ts';
@@ -162,6 +163,8 @@ async function requestFor(
     (await configurationSample(api, route, name)) ??
     (await contentSample(api, route, name)) ??
     (await scheduleSample(api, route, name)) ??
+    (await questionSample(api, route)) ??
+    (await assistantSample(api, route)) ??
     (await webhookSample(api, route, name)) ??
     (await sessionSample(api, route, name));
   Object.assign(values, sample?.values);

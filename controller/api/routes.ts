@@ -1,4 +1,5 @@
 import { accountRoutes } from './account-routes.ts';
+import { assistantRoutes } from './assistant-routes.ts';
 import { backupRoutes } from './backup-routes.ts';
 import { bundleRoutes } from './bundle-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
@@ -44,6 +45,7 @@ export interface RouteParts {
 export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: RouteParts): Route[] => [
   ...taskRoutes(bodyTexts),
   ...runRoutes,
+  ...assistantRoutes(bodyTexts),
   ...scheduleRoutes,
   ...questionRoutes,
   ...agentScheduleRoutes,

@@ -6,6 +6,7 @@ import type { PageOf } from '../store/access.ts';
 import type { RunRow } from '../store/runs.ts';
 import { listPage, pagingOf, pastFilter } from './list-query.ts';
 import { type Call, type Route, route } from './route.ts';
+import { showAgentTask } from './show-agent-task.ts';
 import { showRun } from './show-run.ts';
 
 const RunPath = z.strictObject({ run: z.string().max(64).describe('id') });
@@ -52,7 +53,14 @@ const describe = route({
   handle: async ({ parts, principal, params }) => {
     const run = await parts.store.runs.get(principal.organization.id, params.run);
     if (run === undefined) throw new AppError('not_found', `Run ${params.run} does not exist`);
-    return showRun(run, await parts.store.runs.notRun(run.id, maxNotRun));
+    const shown = showRun(run, await parts.store.runs.notRun(run.id, maxNotRun));
+    if (run.type !== 'AGENT_TASK') return shown;
+    const { assistant } = parts.store;
+    const agentTask = await assistant.get(run.id);
+    return {
+      ...shown,
+      agent_task: agentTask ? showAgentTask(agentTask, await assistant.proposals(run.id)) : null,
+    };
   },
 });
 

@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { taskTypeNames } from '../task-types/task-type.ts';
+import { proposableTypeNames } from '../run-type.ts';
 import { Timestamp } from './common.ts';
 
-/** What the model may propose: everything but a session, which is a person's. */
-export const ProposableType = z.enum(taskTypeNames).exclude(['CONNECT']);
-export type ProposableType = z.output<typeof ProposableType>;
+export const ProposableType = z.enum(proposableTypeNames);
 
 /** POST /api/v1/organizations/{organization}/agent-tasks. Honours `Idempotency-Key`. */
 export const AgentTaskRequest = z.strictObject({

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { taskTypeNames } from '../../../shared/task-types/task-type.ts';
+import { runTypeNames } from '../../../shared/run-type.ts';
 import { oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
@@ -13,7 +13,7 @@ export function addRunList(group: Command, open: Open): void {
   group
     .command('list')
     .description('List runs, newest first')
-    .option('--type <type>', `one of ${taskTypeNames.join(', ')}`, oneOf(taskTypeNames))
+    .option('--type <type>', `one of ${runTypeNames.join(', ')}`, oneOf(runTypeNames))
     .option('--status <status>', `one of ${statuses.join(', ')}`, oneOf(statuses))
     .option('--trigger <trigger>', `one of ${triggers.join(', ')}`, oneOf(triggers))
     .option('--schedule <name>', 'only runs of this schedule')

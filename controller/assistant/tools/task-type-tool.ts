@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { ProposableType } from '../../../shared/api/assistant.ts';
+import type { ProposableType as TypeName } from '../../../shared/run-type.ts';
 import { taskContracts } from '../../../shared/task-types/contracts.ts';
 import { readTool } from './read-tool.ts';
 
 /** PULL, BACKUP and SYNC are asked for otherwise than they reach a device. */
-const madeFor: Partial<Record<ProposableType, string>> = {
+const madeFor: Partial<Record<TypeName, string>> = {
   PULL: 'Reads the configuration. Parameters: {units?: string[]}',
   BACKUP: 'Makes a backup. Parameters: {full?: boolean}',
   SYNC: 'Sends the desired configuration. Parameters: {}',
