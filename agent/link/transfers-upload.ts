@@ -89,7 +89,8 @@ async function bring(
     if (bytes === 0) break;
     const end = course.offset + Math.min(bytes, limits.pieceBytes);
     const next = await append(parts, request, { offset: course.offset, end }, outer);
-    if (next <= course.offset || next > end) throw new WrongAnswer(`the controller says it holds ${next} bytes`);
+    if (next <= course.offset || next > end)
+      throw new WrongAnswer(`the controller says it holds ${next} bytes`);
     course.offset = next;
     content.letGo(next);
     progress?.(next);

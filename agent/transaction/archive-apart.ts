@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { TaskError } from '../../shared/errors.ts';
+import { ageEncrypt, beginAge, openAge } from '../../shared/node/age.ts';
+import { compress } from './archive-compress.ts';
 import type { ArchiveJob, Told } from './archive-worker.ts';
 import { DiskTree } from './archive-disk-tree.ts';
 import type { CheckedArchive, ExpectedArchive } from './archive-reader.ts';
-import { sealed } from './archive-seal.ts';
 import type { Spool } from './archive-spool.ts';
 import { packTar, type TarContent } from './archive-tar.ts';
 import { EntryChanged } from './archive-tree.ts';
@@ -26,7 +27,7 @@ export async function sealArchive(
 ): Promise<void> {
   const { tree, ...rest } = content;
   if (!(tree instanceof DiskTree)) return sealHere(content, recipients, { out, signal });
-  const job = { kind: 'seal' as const, content: rest, recipients };
+  const job = { kind: 'seal' as const, content: rest, ...(await beginAge(recipients)) };
   const sha256 = await work<string>(job, signal, (thread) => receive(thread, out));
   out.end(sha256);
 }
@@ -37,7 +38,7 @@ async function sealHere(
   { out, signal }: { out: Spool; signal: AbortSignal },
 ): Promise<void> {
   const hash = createHash('sha256');
-  for await (const chunk of sealed(packTar(content), recipients)) {
+  for await (const chunk of ageEncrypt(compress(packTar(content)), recipients)) {
     signal.throwIfAborted();
     hash.update(chunk);
     await out.append(chunk, () => undefined);
@@ -46,12 +47,19 @@ async function sealHere(
 }
 
 /** Decrypts an archive and holds it against its manifest; see `checkArchive`. */
-export const checkSealed = (
+export async function checkSealed(
   bytes: AsyncIterable<Uint8Array>,
   identity: string,
   { expected, signal }: { expected: ExpectedArchive; signal: AbortSignal },
-): Promise<CheckedArchive> =>
-  work({ kind: 'check', identity, expected }, signal, (thread) => feed(thread, bytes));
+): Promise<CheckedArchive> {
+  const { key, payload } = await openAge(bytes, identity).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (error instanceof TaskError) throw error;
+    const told = error instanceof Error ? error.message : String(error);
+    throw new TaskError('archive_damaged', `The archive cannot be opened: ${told}`, { cause: error });
+  });
+  return work({ kind: 'check', key, expected }, signal, (thread) => feed(thread, payload));
+}
 
 /** The thread's side of an exchange of bytes. */
 interface Thread {
@@ -62,6 +70,9 @@ interface Thread {
   settled: Promise<unknown>;
 }
 
+/** Beside this file: as a source, or bundled. */
+const program = import.meta.url.endsWith('.ts') ? './archive-worker.ts' : './archive-worker.js';
+
 /** Starts the thread and settles with its result, once `exchange` has settled too. */
 async function work<Result>(
   job: ArchiveJob,
@@ -69,7 +80,7 @@ async function work<Result>(
   exchange: (thread: Thread) => Promise<void>,
 ): Promise<Result> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL('./archive-worker.ts', import.meta.url), { workerData: job });
+  const worker = new Worker(new URL(program, import.meta.url), { workerData: job });
   const ended = new AbortController();
   const settled = new Promise<Result>((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error), {

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import { createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import type { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
-import { type ArchiveManifest, archiveManifestName } from '../../shared/task-types/backup.ts';
+import { archiveManifestName } from '../../shared/archive-name.ts';
+import type { ArchiveManifest } from '../../shared/task-types/backup.ts';
+import { decompress } from './archive-compress.ts';
 import { nameInTar } from './archive-tar.ts';
 
 type Manifest = z.output<typeof ArchiveManifest>;
@@ -32,7 +33,7 @@ export async function checkArchive(
   { text, manifest }: ExpectedArchive,
 ): Promise<CheckedArchive> {
   const tar = extract();
-  const fed = pipeline(decrypted, createZstdDecompress({ chunkSize: 1024 * 1024 }), tar);
+  const fed = pipeline(decompress(decrypted), tar);
   fed.catch(() => undefined); // told below
   const expected = [undefined, ...manifest.files];
   let at = 0;

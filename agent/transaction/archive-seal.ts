@@ -26,12 +26,6 @@ export interface SealOptions {
 const spareBytes = 16 * 1024 * 1024;
 const batchBytes = 4 * 1024 * 1024;
 
-/** Compressed and encrypted to all recipients. Pieces of `plain` need to be valid only until the next is asked for. */
-export const sealed = (
-  plain: AsyncIterable<Uint8Array>,
-  recipients: readonly string[],
-): AsyncIterable<Uint8Array> => ageEncrypt(compress(plain), recipients);
-
 /** Compresses and encrypts on the way to the disk: nothing of it lies there in plain, and nothing of it as a whole in memory. */
 export async function sealToFile(
   plain: AsyncIterable<Uint8Array>,
@@ -71,7 +65,7 @@ async function writeSealed(
     writing = writeAll(handle, full);
     writing.catch(() => undefined); // told at the next flush
   };
-  for await (const chunk of sealed(plain, recipients)) {
+  for await (const chunk of ageEncrypt(compress(plain), recipients)) {
     signal.throwIfAborted();
     hash.update(chunk);
     size += chunk.length;

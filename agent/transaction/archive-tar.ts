@@ -1,4 +1,4 @@
-import { archiveManifestName } from '../../shared/task-types/backup.ts';
+import { archiveManifestName } from '../../shared/archive-name.ts';
 import type { ArchivedEntry } from './archive-contents.ts';
 import { endOfTar, padding, tarHeader } from './archive-tar-header.ts';
 import type { FileTree } from './archive-tree.ts';

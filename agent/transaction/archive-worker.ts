@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { ageDecrypt } from '../../shared/node/age.ts';
+import { openPayload, sealPayload } from '../../shared/node/age-payload.ts';
+import { compress } from './archive-compress.ts';
 import { DiskTree } from './archive-disk-tree.ts';
 import { checkArchive, type ExpectedArchive } from './archive-reader.ts';
-import { sealed } from './archive-seal.ts';
 import { packTar, type TarContent } from './archive-tar.ts';
 
-/** What this thread is to do; started by archive-apart.ts. */
+// Each gigabyte that passes makes V8 look through all that this thread holds some hundred times: what it imports is kept small.
+
+/** What this thread is to do; started by archive-apart.ts. `key` is that of the payload. */
 export type ArchiveJob =
-  | { kind: 'seal'; content: Omit<TarContent, 'tree'>; recipients: readonly string[] }
-  | { kind: 'check'; identity: string; expected: ExpectedArchive };
+  | { kind: 'seal'; content: Omit<TarContent, 'tree'>; header: Uint8Array; key: Uint8Array }
+  | { kind: 'check'; key: Uint8Array; expected: ExpectedArchive };
 
 /** What it tells: that it is done with the memory of a piece, or what it made of one; and in the end one of the others. */
 export type Told =
@@ -29,28 +31,27 @@ const tell = (told: Told, memory: Uint8Array<ArrayBuffer>[] = []): void =>
   );
 
 async function run(job: ArchiveJob): Promise<unknown> {
-  if (job.kind === 'check') return checkArchive(ageDecrypt(pieces(), job.identity), job.expected);
+  if (job.kind === 'check') return checkArchive(openPayload(pieces(), job.key), job.expected);
   const hash = createHash('sha256');
-  await handOver(
-    hashed(sealed(packTar({ ...job.content, tree: new DiskTree() }), job.recipients), (chunk) =>
-      hash.update(chunk),
-    ),
-  );
+  await handOver(sealed(job), (piece) => hash.update(piece));
   return hash.digest('hex');
 }
 
-async function* hashed(
-  source: AsyncIterable<Uint8Array>,
-  see: (chunk: Uint8Array) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    see(chunk);
-    yield chunk;
-  }
+async function* sealed({
+  content,
+  header,
+  key,
+}: Extract<ArchiveJob, { kind: 'seal' }>): AsyncGenerator<Uint8Array> {
+  yield header;
+  yield* sealPayload(compress(packTar({ ...content, tree: new DiskTree() })), key);
 }
 
 /** Gives what was made to the other side, in pieces whose memory comes back: so all of it passes through the same few. */
-async function handOver(source: AsyncIterable<Uint8Array>): Promise<void> {
+async function handOver(source: AsyncIterable<Uint8Array>, see: (piece: Uint8Array) => void): Promise<void> {
+  const send = (piece: Uint8Array<ArrayBuffer>, length: number): void => {
+    see(piece.subarray(0, length));
+    tell({ made: piece, length }, [piece]);
+  };
   const idle: Uint8Array<ArrayBuffer>[] = [];
   let made = 0;
   let returned = Promise.withResolvers<void>();
@@ -74,12 +75,12 @@ async function handOver(source: AsyncIterable<Uint8Array>): Promise<void> {
       used += part.length;
       at += part.length;
       if (used < pieceBytes) continue;
-      tell({ made: filling, length: used }, [filling]);
+      send(filling, used);
       filling = await memory();
       used = 0;
     }
   }
-  tell({ made: filling, length: used }, [filling]);
+  send(filling, used);
 }
 
 /** What the other side hands over, until it hands over nothing more. Each piece is valid until the next is asked for. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Header } from 'tar-stream';
 import { parseJson } from '../../shared/parse.ts';
-import { ArchiveManifest, archiveManifestName } from '../../shared/task-types/backup.ts';
+import { archiveManifestName } from '../../shared/archive-name.ts';
+import { ArchiveManifest } from '../../shared/task-types/backup.ts';
 import type { ArchiveStatement } from '../../shared/task-types/backup.ts';
 import { CliError } from '../cli-error.ts';
 

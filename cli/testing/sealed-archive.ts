@@ -6,7 +6,7 @@ import { ageEncrypt, generateAgeKeys } from '../../shared/node/age.ts';
 import type { AgeKeys } from '../../shared/node/age.ts';
 import { generateKeyPair, signText } from '../../shared/node/keys.ts';
 import type { KeyPair } from '../../shared/node/keys.ts';
-import { archiveManifestName } from '../../shared/task-types/backup.ts';
+import { archiveManifestName } from '../../shared/archive-name.ts';
 import type { ArchiveManifest, ArchiveStatement } from '../../shared/task-types/backup.ts';
 
 export interface SampleFile {

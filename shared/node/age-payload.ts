@@ -22,27 +22,15 @@ export async function* sealPayload(
   yield* seal(chunks.last(), key, nonce.last());
 }
 
-/** `first` is what was read of the payload already; the key depends on the nonce that the payload begins with. */
+/** Throws when the payload was changed or cut off. What came before the error must not be used. */
 export async function* openPayload(
-  first: Buffer,
-  source: AsyncIterator<Uint8Array, unknown>,
-  keyFor: (nonce: Uint8Array) => Uint8Array,
+  sealed: AsyncIterable<Uint8Array>,
+  key: Uint8Array,
 ): AsyncGenerator<Buffer> {
-  let begun = first;
-  while (begun.length < payloadNonceBytes) {
-    const { value, done } = await source.next();
-    if (done) throw new Error('age: cut off before the payload');
-    begun = Buffer.concat([begun, value]);
-  }
-  const key = keyFor(begun.subarray(0, payloadNonceBytes));
   const chunks = new Chunks(sealedBytes);
   const nonce = new Nonce();
-  let piece: Uint8Array = begun.subarray(payloadNonceBytes);
-  for (;;) {
+  for await (const piece of sealed) {
     for (const chunk of chunks.add(piece)) yield open(chunk, key, nonce.next());
-    const { value, done } = await source.next();
-    if (done) break;
-    piece = value;
   }
   const last = open(chunks.last(), key, nonce.last());
   if (last.length === 0 && nonce.count > 1) throw new Error('age: the last chunk is empty');

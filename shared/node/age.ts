@@ -27,16 +27,53 @@ export const recipientOf = (identity: string): Promise<string> => identityToReci
 /** A header names every recipient in less than 200 bytes; a longer one is not ours. */
 const maxHeaderBytes = 64 * 1024;
 
+/** What an age file begins with, and the key of what follows it. */
+export interface AgeBeginning {
+  header: Uint8Array;
+  key: Uint8Array;
+}
+
+/** The beginning of a file for these recipients; each of them alone can decrypt. */
+export async function beginAge(recipients: readonly string[]): Promise<AgeBeginning> {
+  if (recipients.length === 0) throw new Error('age: expected at least one recipient');
+  const { header, fileKey } = await makeHeader(recipients);
+  const nonce = randomBytes(payloadNonceBytes);
+  return { header: Buffer.concat([header, nonce]), key: payloadKey(fileKey, nonce) };
+}
+
 /** Encrypts a stream to all recipients; each of them alone can decrypt. */
 export async function* ageEncrypt(
   plain: AsyncIterable<Uint8Array>,
   recipients: readonly string[],
 ): AsyncGenerator<Uint8Array> {
-  if (recipients.length === 0) throw new Error('age: expected at least one recipient');
-  const { header, fileKey } = await makeHeader(recipients);
-  const nonce = randomBytes(payloadNonceBytes);
-  yield Buffer.concat([header, nonce]);
-  yield* sealPayload(plain, payloadKey(fileKey, nonce));
+  const { header, key } = await beginAge(recipients);
+  yield header;
+  yield* sealPayload(plain, key);
+}
+
+/** Reads the beginning of a file: its key, and the stream that `openPayload` decrypts with it. Closing that stream closes the source. */
+export async function openAge(
+  ciphertext: AsyncIterable<Uint8Array>,
+  identity: string,
+): Promise<{ key: Uint8Array; payload: AsyncGenerator<Uint8Array> }> {
+  const source = ciphertext[Symbol.asyncIterator]();
+  try {
+    const { header, rest } = await splitHeader(source);
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    const fileKey = await decrypter.decryptHeader(header);
+    let begun: Uint8Array = rest;
+    while (begun.length < payloadNonceBytes) {
+      const { value, done } = await source.next();
+      if (done) throw new Error('age: cut off before the payload');
+      begun = Buffer.concat([begun, value]);
+    }
+    const key = payloadKey(fileKey, begun.subarray(0, payloadNonceBytes));
+    return { key, payload: goOn(begun.subarray(payloadNonceBytes), source) };
+  } catch (error) {
+    await source.return?.();
+    throw error;
+  }
 }
 
 /** Decrypts a stream; throws when it is not for this identity, cut off or changed. What came before the error must not be used. */
@@ -44,13 +81,21 @@ export async function* ageDecrypt(
   ciphertext: AsyncIterable<Uint8Array>,
   identity: string,
 ): AsyncGenerator<Uint8Array> {
-  const source = ciphertext[Symbol.asyncIterator]();
+  const { key, payload } = await openAge(ciphertext, identity);
+  yield* openPayload(payload, key);
+}
+
+async function* goOn(
+  first: Uint8Array,
+  source: AsyncIterator<Uint8Array, unknown>,
+): AsyncGenerator<Uint8Array> {
   try {
-    const { header, rest } = await splitHeader(source);
-    const decrypter = new Decrypter();
-    decrypter.addIdentity(identity);
-    const fileKey = await decrypter.decryptHeader(header);
-    yield* openPayload(rest, source, (nonce) => payloadKey(fileKey, nonce));
+    yield first;
+    for (;;) {
+      const { value, done } = await source.next();
+      if (done) return;
+      yield value;
+    }
   } finally {
     await source.return?.();
   }

@@ -86,5 +86,3 @@ export const ArchiveStatement = z.object({
 });
 export type ArchiveStatement = z.output<typeof ArchiveStatement>;
 
-/** Name of the manifest inside the tar; the files follow under `files/<absolute path>`. */
-export const archiveManifestName = 'muster-manifest.json';
