@@ -18,8 +18,17 @@ async function dial(port: number, mode: string): Promise<Socket> {
   return socket;
 }
 
+interface Bulk {
+  port: number;
+  streams: number;
+  ms: number;
+  up: boolean;
+  /** Before anything counts. */
+  warmMs?: number;
+}
+
 /** MB/s of all streams together, from the moment all of them move. */
-async function bulk({ port, streams, ms, up }: { port: number; streams: number; ms: number; up: boolean }) {
+async function bulk({ port, streams, ms, up, warmMs = 300 }: Bulk) {
   const sockets = await Promise.all(Array.from({ length: streams }, () => dial(port, up ? 'U' : 'D')));
   let bytes = 0;
   for (const socket of sockets) {
@@ -34,7 +43,7 @@ async function bulk({ port, streams, ms, up }: { port: number; streams: number; 
     socket.on('drain', send);
     send();
   }
-  await sleep(300);
+  await sleep(warmMs);
   const [before, startedAt] = [bytes, performance.now()];
   await sleep(ms);
   const mbPerSecond = (bytes - before) / 1e6 / ((performance.now() - startedAt) / 1000);

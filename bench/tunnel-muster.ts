@@ -75,13 +75,13 @@ export class MusterTunnel {
     return new MusterTunnel(controller, agent);
   }
 
-  /** `muster connect -L`. */
-  async forward(target: number): Promise<Path> {
+  /** `muster connect -L`; `url`: how the operator reaches the controller. */
+  async forward(target: number, url = this.controller.environment.MUSTER_URL): Promise<Path> {
     const port = await freePort();
-    const operator = startProgram(
-      [cli, 'connect', 'bench-1', '-L', `${port}:127.0.0.1:${target}`],
-      this.controller.environment,
-    );
+    const operator = startProgram([cli, 'connect', 'bench-1', '-L', `${port}:127.0.0.1:${target}`], {
+      ...this.controller.environment,
+      MUSTER_URL: url,
+    });
     await waitForPort(port);
     return pathOf(port, [operator], {
       controllerPid: this.controller.pid,

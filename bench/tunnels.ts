@@ -1,6 +1,7 @@
 /** Remote sessions beside a raw connection, socat, ssh and naive relays, in the same run. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DelayedPort } from '../test/harness/delayed-port.ts';
 import { Worker } from './children.ts';
 import {
   busyMeter,
@@ -18,6 +19,7 @@ import { direct, type Path, relay, socatThrice, sshBoth } from './tunnel-paths.t
 
 const sessionsAtOnce = 200;
 const stallMib = 1024;
+const farRoundTripMs = 100;
 /** `--only=WORD`: paths with the word in their name. */
 const only = process.argv.find((word) => word.startsWith('--only='))?.slice('--only='.length) ?? '';
 
@@ -45,6 +47,7 @@ export async function tunnels(): Promise<void> {
     }
   }
   for (const [name, all] of results) emit('tunnels', { case: name, runs, ...medians(all) });
+  await measureFar(muster, port, ms);
   await measureNewStreams(muster, port);
   await measureSessions(muster, port);
   await muster.stop();
@@ -65,7 +68,7 @@ async function measure(path: Path, ms: number): Promise<Record<string, number>> 
     const up1 = await load.ask<number>('bulk', { port, streams: 1, ms, up: true });
     const down16 = await load.ask<number>('bulk', { port, streams: 16, ms, up: false });
     const under = await pingUnderBulk(load, port, ms);
-    const memory = await stalledMib(load, path);
+    const memory = await stalledMib(load, path, ms);
     return {
       down1,
       up1,
@@ -78,6 +81,7 @@ async function measure(path: Path, ms: number): Promise<Record<string, number>> 
       controllerCpuSecondsPerGb: pids.length === 0 ? 0 : cpu / ((down1 * (ms + 300)) / 1e6),
       stalledTakenMib: memory.taken,
       stalledGrowthMib: memory.grown,
+      besideStalled: memory.beside,
       busy: busy(),
     };
   } finally {
@@ -97,14 +101,32 @@ async function pingUnderBulk(load: Worker, port: number, ms: number): Promise<{ 
   return under;
 }
 
-/** How much a path takes for a reader that never reads, and how far its processes grow by it. */
-async function stalledMib(load: Worker, { port, pids }: Path): Promise<{ taken: number; grown: number }> {
+/** How much a path takes for a reader that never reads, how far its processes grow by it, and what another stream has beside it. */
+async function stalledMib(
+  load: Worker,
+  { port, pids }: Path,
+  ms: number,
+): Promise<{ taken: number; grown: number; beside: number }> {
   const resident = (): number => pids.reduce((sum, pid) => sum + residentKib(pid), 0) / 1024;
   const before = resident();
   const taken = await load.ask<number>('stall', { port, mib: stallMib, ms: 1500 });
   const grown = resident() - before;
+  const beside = await load.ask<number>('bulk', { port, streams: 1, ms, up: true });
   await load.ask('release');
-  return { taken, grown };
+  return { taken, grown, beside };
+}
+
+/** One stream over a round trip of 100 ms between the operator and the controller; the first seconds are for windows to grow. */
+async function measureFar(muster: MusterTunnel, target: number, ms: number): Promise<void> {
+  using far = await DelayedPort.listen(muster.controller.port, farRoundTripMs / 2);
+  const path = await muster.forward(target, `http://127.0.0.1:${far.port}`);
+  const load = new Worker('./tunnel-load.ts');
+  await load.ask('digest', { port: path.port, mib: 32 });
+  const down = await load.ask<number>('bulk', { port: path.port, streams: 1, ms, up: false, warmMs: 2000 });
+  const up = await load.ask<number>('bulk', { port: path.port, streams: 1, ms, up: true, warmMs: 2000 });
+  emit('tunnels', { case: 'far', roundTripMs: farRoundTripMs, down1: down, up1: up });
+  await load.stop();
+  await path.stop();
 }
 
 /** What it takes to open a session, alone and with 200 of them open. */

@@ -50,7 +50,7 @@ export class Mux implements StreamSession {
   #lastPeerId = 0;
   #isOver = false;
   #isBlocked = false;
-  #isPumpPlanned = false;
+  #isFlushPlanned = false;
   #pingSentAt: number | undefined;
   readonly #roundTrips = new RoundTrips();
   #pongs: ((roundTripMs: number) => void)[] = [];
@@ -70,7 +70,7 @@ export class Mux implements StreamSession {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => {
       this.#isBlocked = false;
-      this.#pump();
+      this.#planFlush();
     });
     socket.on('end', () => this.#finish('peerLost', 'The connection was closed'));
     socket.on('error', (error) => this.#finish('peerLost', `The connection broke: ${error.message}`));
@@ -117,7 +117,7 @@ export class Mux implements StreamSession {
 
   wake(stream: MuxStream): void {
     this.#ready.add(stream);
-    this.#planPump();
+    this.#planFlush();
   }
 
   sendCredit(stream: MuxStream, bytes: number): void {
@@ -233,41 +233,36 @@ export class Mux implements StreamSession {
   /** Frames that must not wait for a turn. */
   #send(type: FrameType, id: number, payload: Uint8Array): void {
     if (this.#isOver) return;
-    this.#socket.cork();
+    this.#planFlush();
     this.#socket.write(frameHeader(type, id, payload.length));
     if (payload.length > 0) this.#socket.write(payload);
-    process.nextTick(() => this.#socket.uncork());
     if (this.#socket.writableLength > maxUnreadBytes) {
       this.#finish('protocol', 'The other side does not read');
     }
   }
 
-  /** Whatever becomes ready in this turn of the event loop leaves together. */
-  #planPump(): void {
-    if (this.#isPumpPlanned || this.#isBlocked) return;
-    this.#isPumpPlanned = true;
+  /** Whatever is said or becomes ready in this turn of the event loop leaves together: a stream with its first bytes. */
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    this.#socket.cork();
     process.nextTick(() => {
-      this.#isPumpPlanned = false;
+      this.#isFlushPlanned = false;
       this.#pump();
+      this.#socket.uncork();
     });
   }
 
   #pump(): void {
-    if (this.#isOver) return;
-    this.#socket.cork();
-    try {
-      for (const stream of this.#ready) {
-        // The socket is full enough: a ping must not wait behind more.
-        this.#isBlocked = this.#socket.writableNeedDrain;
-        if (this.#isBlocked) break;
-        this.#ready.delete(stream); // to the end of the queue, if it has more
-        this.#turn(stream);
-        if (stream.isReady && !stream.destroyed) this.#ready.add(stream);
-      }
-    } finally {
-      this.#socket.uncork();
+    if (this.#isOver || this.#isBlocked) return;
+    for (const stream of this.#ready) {
+      // The socket is full enough: a ping must not wait behind more.
+      this.#isBlocked = this.#socket.writableNeedDrain;
+      if (this.#isBlocked) break;
+      this.#ready.delete(stream); // to the end of the queue, if it has more
+      this.#turn(stream);
+      if (stream.isReady && !stream.destroyed) this.#ready.add(stream);
     }
-    if (!this.#isBlocked && this.#ready.size > 0) this.#planPump();
   }
 
   #turn(stream: MuxStream): void {
