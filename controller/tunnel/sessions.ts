@@ -240,7 +240,10 @@ export class Sessions {
           requestId: null,
         },
       ]);
-      await tellSession(tables, what === 'join' ? 'session.joined' : 'session.closed', row, { at, ...detail });
+      await tellSession(tables, what === 'join' ? 'session.joined' : 'session.closed', row, {
+        at,
+        ...detail,
+      });
     });
     bus.publish('events', {});
   }
