@@ -17,6 +17,7 @@ import { describeTaskReports } from './store-conformance/task-reports.ts';
 import { describeWaitingTasks } from './store-conformance/task-waiting.ts';
 import { describeTaskWork } from './store-conformance/task-work.ts';
 import { describeTransactions } from './store-conformance/transactions.ts';
+import { describeWebhooks } from './store-conformance/webhooks.ts';
 import { conform, type OpenStore } from './store-conformance/world.ts';
 
 /** Every promise of the store, written only against its interface: a dialect conforms when this passes. */
@@ -41,6 +42,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeContent(promise);
     describeConfiguration(promise);
     describeSessions(promise);
+    describeWebhooks(promise);
     describeTransactions(promise);
   });
 }
