@@ -148,7 +148,10 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     openLink: (device, socket) => built.links.open(device, socket),
     submit: (submission) => built.submissions.submit(submission),
     cancelTask: (actor, code, options) => built.cancellation.cancelTask(actor, code, options),
-    retryRun: (who, what) => retryRun({ store, submit: (one) => built.submissions.submit(one) }, who, what),
+    retryRun: (who, what) => {
+      const submit = (one: Submission) => built.submissions.submit(one);
+      return retryRun({ store, submit, ...(parts.sync && { sync: parts.sync }) }, who, what);
+    },
     cancelRun: (actor, runId, options) => built.cancellation.cancelRun(actor, runId, options),
     status: () => ({
       ready: running && !built.commits.lastCommitFailed,

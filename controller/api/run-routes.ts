@@ -86,7 +86,7 @@ const retry = route({
   params: RunPath,
   body: RetryRun,
   answer: RunAnswer,
-  errors: ['conflict', 'unresolved_targets'],
+  errors: ['conflict', 'unresolved_targets', 'not_renderable'],
   handle: ({ parts, actor, principal, params, body }) =>
     parts.core.retryRun(
       { actor, organization: principal.organization },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ApiUnderTest } from '../../test/harness/api.ts';
+import { restoreOf } from '../../test/harness/configuration-samples.ts';
 import { DesiredUnderTest } from '../../test/harness/desired.ts';
 import { Manifest } from '../../shared/manifest.ts';
 import { contentDigest } from '../content/desired.ts';
@@ -232,5 +233,52 @@ describe('a plan', () => {
       failed: 1,
       devices: [{ content: null, error: { code: 'not_renderable', undefined_variables: ['missing'] } }],
     });
+  });
+});
+
+describe('a run of SYNC that is tried again', () => {
+  test('is rendered anew, asked for as then, and linked; what cannot be rendered now is left out', async () => {
+    await using given = await stage();
+    const { desired, api } = given;
+    for (const name of ['fw-1', 'fw-2', 'fw-3']) await desired.device(name);
+    await desired.bundle('base', { '/etc/motd': 'old {{ owner }}\n' });
+    await desired.variable('owner', 'us');
+    const { run, tasks } = await desired.sync({ on_drift: 'overwrite', confirm_seconds: 77 });
+    for (const { task } of tasks.slice(0, 2)) await api.call('POST', `/api/v1/tasks/${task}/cancel`);
+    await desired.bundle('base', { '/etc/motd': 'new {{ owner }}\n' });
+    await desired.bundle('more', { '/etc/motd': 'another\n' }, { targets: { devices: ['fw-2'] } });
+
+    const answer = await api.call('POST', `/api/v1/runs/${run}/retry`);
+    expect(answer).toMatchObject({
+      status: 200,
+      body: {
+        type: 'SYNC',
+        tasks: [{ device_name: 'fw-1' }],
+        skipped: [{ device_name: 'fw-2', reason: expect.stringContaining('/etc/motd') }],
+      },
+    });
+    const [{ task }] = answer.body['tasks'] as [{ task: string }];
+    const made = await manifestOf(desired, task);
+    expect(made.files).toEqual([['/etc/motd', 'new us\n']]);
+    expect(made.manifest.generation).toBe(2);
+    expect(made.parameters).toMatchObject({ on_drift: 'overwrite', confirm_seconds: 77, dry_run: false });
+    expect((await api.call('GET', `/api/v1/tasks/${task}`)).body).toMatchObject({ retry_of: tasks[0]?.task });
+    expect((await api.call('GET', `/api/v1/runs/${String(answer.body['run'])}`)).body).toMatchObject({
+      trigger: 'retry',
+      retry_of: run,
+    });
+  });
+
+  test('is refused for a restore, with the way to go', async () => {
+    await using given = await stage();
+    const { desired, api } = given;
+    await desired.device('fw-1');
+    const restored = (await desired.ok('POST', 'restores', restoreOf('fw-1'))) as {
+      run: string;
+      tasks: { task: string }[];
+    };
+    await api.call('POST', `/api/v1/tasks/${restored.tasks[0]?.task ?? ''}/cancel`);
+    const answer = await api.call('POST', `/api/v1/runs/${restored.run}/retry`);
+    expect([answer.status, answer.text]).toEqual([409, expect.stringContaining('muster backup restore')]);
   });
 });

@@ -3,7 +3,7 @@ import { AgentTaskRequest } from '../../shared/api/assistant.ts';
 import { BackupRequest } from '../../shared/api/backups.ts';
 import { PullRequest } from '../../shared/api/configs.ts';
 import { SyncRequest } from '../../shared/api/sync.ts';
-import { RunRequest, type Targets } from '../../shared/api/tasks.ts';
+import { type RunAnswer, RunRequest, type Targets } from '../../shared/api/tasks.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
@@ -28,7 +28,7 @@ export interface KindParts {
   sync?: (
     order: { actor: Actor; organization: OrganizationRow; request: SyncRequest },
     submit: Submit,
-  ) => Promise<unknown>;
+  ) => Promise<{ answer: RunAnswer }>;
   /** Makes the run of an agent task; without it none can be scheduled. */
   agentTasks?: {
     /** Throws when no model is configured. */

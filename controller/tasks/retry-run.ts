@@ -1,4 +1,5 @@
-import type { RunAnswer } from '../../shared/api/tasks.ts';
+import { SyncRequest } from '../../shared/api/sync.ts';
+import { RunAnswer } from '../../shared/api/tasks.ts';
 import type { RetryRun } from '../../shared/api/runs.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { TaskState } from '../../shared/task-state.ts';
@@ -14,6 +15,11 @@ import { readParameters } from './task-parameters.ts';
 export interface RetryRunParts {
   store: Store;
   submit(submission: Submission): Promise<Submitted>;
+  /** Renders and submits a SYNC. */
+  sync?: (
+    order: { actor: Actor; organization: OrganizationRow; request: SyncRequest },
+    submit: RetryRunParts['submit'],
+  ) => Promise<{ answer: RunAnswer }>;
 }
 
 const pageSize = 500;
@@ -30,10 +36,11 @@ interface Retried {
 
 /**
  * Makes a new run over the devices of another that did not do it, in the states asked for; each is sent what it was sent then. A device
- * that was skipped is sent what the run was to send to all, when that is the same for all.
+ * that was skipped is sent what the run was to send to all, when that is the same for all. A SYNC is rendered anew: what was desired then
+ * may not be desired now.
  */
 export async function retryRun(
-  { store, submit }: RetryRunParts,
+  { store, submit, sync }: RetryRunParts,
   who: { actor: Actor; organization: OrganizationRow },
   what: { run: string; only: RetryRun['only'] },
 ): Promise<RunAnswer> {
@@ -60,33 +67,50 @@ export async function retryRun(
     );
   }
   const first = tasks[0];
-  const { answer } = await submit({
-    ...who,
-    trigger: 'retry',
-    request: {
-      type,
-      targets: { devices: retried.map(({ name }) => name) },
-      payload: JSON.parse(run.parameters) as Record<string, unknown>,
-      force: first?.force ?? false,
-      dry_run: false,
-      ...(run.rollout && { rollout: run.rollout }),
-      ...(first && {
-        expires_in_seconds: first.expiresInMs / 1000,
-        timeout_seconds: first.timeoutMs / 1000,
-      }),
-    },
-    perDevice: {
-      parameters: new Map(retried.map(({ deviceId, parameters }) => [deviceId, parameters])),
-      skipped: new Map(),
-    },
+  const order = {
+    targets: { devices: retried.map(({ name }) => name) },
+    force: first?.force ?? false,
+    ...(run.rollout && { rollout: run.rollout }),
+    ...(first && {
+      expires_in_seconds: first.expiresInMs / 1000,
+      timeout_seconds: first.timeoutMs / 1000,
+    }),
+  };
+  const linked = {
+    trigger: 'retry' as const,
     retryOf: {
       run: run.id,
       tasks: new Map(retried.flatMap(({ deviceId, task }) => (task ? [[deviceId, task.code] as const] : []))),
     },
     ...(run.schedule && { schedule: run.schedule }),
+  };
+  const payload = JSON.parse(run.parameters) as Record<string, unknown>;
+  if (type === 'SYNC') {
+    const request = syncRequest(run, { ...payload, ...order });
+    if (sync === undefined) throw new AppError('conflict', `Run ${run.id} cannot be rendered anew here`);
+    const { answer } = await sync({ ...who, request }, (one) => submit({ ...one, ...linked }));
+    return RunAnswer.parse({ ...answer, skipped: [...left, ...answer.skipped] });
+  }
+  const { answer } = await submit({
+    ...who,
+    ...linked,
+    request: { type, payload, dry_run: false, ...order },
+    perDevice: {
+      parameters: new Map(retried.map(({ deviceId, parameters }) => [deviceId, parameters])),
+      skipped: new Map(),
+    },
     more: { skipped: left },
   });
   return answer;
+}
+
+/** What was asked for then, of what is desired now. */
+function syncRequest(run: RunRow, { reason, ...asked }: Record<string, unknown>): SyncRequest {
+  if (reason !== 'restore') return SyncRequest.parse(asked);
+  throw new AppError(
+    'conflict',
+    `Run ${run.id} is a restore: its files were for the device as it was. Restore the archive once more: muster backup restore`,
+  );
 }
 
 async function tasksOf(store: Store, run: RunRow, states: ReadonlySet<TaskState>): Promise<TaskRow[]> {
@@ -124,9 +148,9 @@ async function chosen(
   for (const { name, parameters, task } of wanted) {
     const device = devices.get(name);
     const reason = obstacleOf(run, device, parameters);
-    if (device === undefined || parameters === undefined || reason !== undefined) {
+    if (device === undefined || reason !== undefined) {
       left.push({ device_name: name, reason: reason ?? 'it is gone' });
-    } else retried.push({ name, deviceId: device.id, parameters, task });
+    } else retried.push({ name, deviceId: device.id, parameters: parameters ?? '', task });
   }
   return { retried, left };
 }
@@ -140,7 +164,7 @@ function obstacleOf(
   if (device.status !== 'ENABLED') return `the device is ${device.status}`;
   if (device.taskTypes.length > 0 && !device.taskTypes.includes(type))
     return `its agent does not support ${type}`;
-  return parameters === undefined
+  return parameters === undefined && type !== 'SYNC'
     ? `what ${type} sends is computed for each device: ask for it anew`
     : undefined;
 }
