@@ -169,7 +169,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
 
 /** The parts, in the order in which they need each other. */
 function assemble(parts: ControllerParts) {
-  const { store, bus, clock, random, log, identity, settings, houseKeep } = parts;
+  const { store, bus, clock, random, log, identity, settings } = parts;
   const online = new OnlineDevices(clock);
   const inbox = new Inbox();
   const links = new Links({ inbox, online, clock, settings, log: log.child({ part: 'link' }) });
@@ -208,7 +208,6 @@ function assemble(parts: ControllerParts) {
     failTasks: (tables, deviceId) => failDeviceTasks(tables, deviceId, clock.now()),
     tasksEnded: (moves) => dispatcher.runsAdvanced(moves.flatMap(({ runId }) => runId ?? [])),
   });
-  const events = new EventStream({ events: store.events, bus, clock });
   const admission = new Admission({
     devices: store.devices,
     clock,
@@ -216,6 +215,41 @@ function assemble(parts: ControllerParts) {
     settings,
     controllerId: identity.controllerId,
   });
+  const lookouts = assembleLookouts(parts, online);
+  const requests = assembleRequests(parts);
+  const assistant =
+    parts.assistant &&
+    createAssistant(parts.assistant, {
+      store,
+      bus,
+      clock,
+      settings,
+      online,
+      questions: lookouts.questions,
+      kinds: requests.scheduling,
+      submit: (submission) => requests.submissions.submit(submission),
+      log: log.child({ part: 'assistant' }),
+    });
+  return {
+    ...requests,
+    ...lookouts,
+    ...assembleAccess(parts),
+    admission,
+    assistant,
+    commits,
+    devices,
+    dispatcher,
+    inbox,
+    links,
+    online,
+    retries,
+  };
+}
+
+/** What looks at the store from time to time: for readers, for deadlines of questions, for what is old. */
+function assembleLookouts(parts: ControllerParts, online: OnlineDevices) {
+  const { store, bus, clock, random, log, settings, houseKeep } = parts;
+  const events = new EventStream({ events: store.events, bus, clock });
   const retention = new Retention({
     store,
     clock,
@@ -232,37 +266,7 @@ function assemble(parts: ControllerParts) {
     log: log.child({ part: 'questions' }),
   });
   const presence = new Presence({ devices: store.devices, online, clock, log });
-  const requests = assembleRequests(parts);
-  const assistant =
-    parts.assistant &&
-    createAssistant(parts.assistant, {
-      store,
-      bus,
-      clock,
-      settings,
-      online,
-      questions,
-      kinds: requests.scheduling,
-      submit: (submission) => requests.submissions.submit(submission),
-      log: log.child({ part: 'assistant' }),
-    });
-  return {
-    ...requests,
-    ...assembleAccess(parts),
-    admission,
-    assistant,
-    commits,
-    devices,
-    dispatcher,
-    events,
-    inbox,
-    links,
-    online,
-    presence,
-    questions,
-    retention,
-    retries,
-  };
+  return { events, presence, questions, retention };
 }
 
 /** Who may come in. */
