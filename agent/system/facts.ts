@@ -2,13 +2,15 @@ import { arch, availableParallelism, cpus, hostname, networkInterfaces, release,
 import { setTimeout as sleep } from 'node:timers/promises';
 import systeminformation from 'systeminformation';
 import type { Facts } from './system.ts';
+import { machineTimezone } from './timezone.ts';
 
 /** Facts as JSON are never longer than this. */
 export const maxFactsBytes = 8192;
 /** For what systeminformation asks other programs; `hostname -f` may wait for a dead name server. */
 const patienceMs = 8000;
 
-export function createFacts(): Facts {
+/** `timezone` answers the machine's zone; schedules that follow each device's own go by it. */
+export function createFacts(timezone: () => Promise<string> = machineTimezone): Facts {
   let hardware: Record<string, unknown> | undefined;
   return {
     async collect() {
@@ -16,6 +18,7 @@ export function createFacts(): Facts {
       hardware ??= await Promise.race([readHardware(), sleep(patienceMs, undefined, { ref: false })]);
       return bounded({
         hostname: hostname(),
+        timezone: await timezone(),
         ...hardware,
         kernel: release(),
         architecture: arch(),

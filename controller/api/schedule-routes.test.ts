@@ -53,6 +53,25 @@ describe('a schedule', () => {
     expect((await api.call('GET', path)).status).toBe(404);
   });
 
+  test('is run once under one key, each thing that it runs, and again under another', async () => {
+    const other = { request: { ...request, targets: { devices: ['fw-2'] } } };
+    await create('keyed', { scheduled_tasks: [{ request }, other] });
+    const run = (key: string, name = 'keyed') =>
+      api.call('POST', `${home}/schedules/${name}/run`, { headers: { 'idempotency-key': key } });
+    const first = await run('k1');
+    expect(first).toMatchObject({ status: 202, body: { runs: [{ total: 1 }, { total: 1 }] } });
+    expect((await run('k1')).body).toEqual(first.body);
+    const next = await run('k2');
+    expect(next.body).not.toEqual(first.body);
+    const { body } = await api.call('GET', '/api/v1/runs?organization=default&schedule=keyed');
+    expect(body['total']).toBe(4);
+
+    await create('other', { scheduled_tasks: [{ request }] });
+    expect((await run('bad key')).status).toBe(400);
+    const listed = await api.call('GET', `${home}/schedules/keyed/firings`);
+    expect(listed.body['total']).toBe(4);
+  });
+
   test.each([
     [{ cron: '0 0 2 * * *' }, 'seconds', /has 6 fields: seconds/],
     [{ cron: '@daily' }, 'macro', /is a macro/],

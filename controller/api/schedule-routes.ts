@@ -17,6 +17,7 @@ import {
   ScheduleQuery,
 } from '../../shared/api/schedules.ts';
 import { AppError } from '../../shared/errors.ts';
+import { idempotencyOf } from './idempotency.ts';
 import { listPage, pagingOf } from './list-query.ts';
 import { OrganizationPath } from './organization-path.ts';
 import { type Call, type Route, route } from './route.ts';
@@ -143,9 +144,13 @@ const runNow = route({
     'task_type_not_supported',
     'not_renderable',
     'too_few_recipients',
+    'idempotency_mismatch',
   ],
-  handle: async ({ parts, actor, principal, params, reply }) => {
-    const answer = await parts.core.schedules.runNow(actor, principal.organization, params.schedule);
+  handle: async (call) => {
+    const { parts, actor, principal, params, reply } = call;
+    const { schedules } = parts.core;
+    const idempotency = idempotencyOf(call);
+    const answer = await schedules.runNow(actor, principal.organization, params.schedule, idempotency);
     reply.code(202);
     return answer;
   },

@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts';
 import type { Clock, Instant } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { DueTime, ScheduledTaskRow, ScheduleRow } from '../store/schedules.ts';
 import type { Store } from '../store/store.ts';
@@ -9,10 +10,12 @@ import { candidates } from '../tasks/target-candidates.ts';
 import { resolveTargets } from '../tasks/targets.ts';
 import { knownZone } from './due-times.ts';
 import { type KindParts, readRequest, type ReadRequest, type Submit } from './kinds.ts';
+import { firingData, noteSkipped, scheduleEvent } from './schedule-events.ts';
 import { deviceZone } from './zone-name.ts';
 
 export interface FirerParts extends KindParts {
   store: Store;
+  bus: Bus;
   clock: Clock;
   log: Logger;
   submit: Submit;
@@ -63,8 +66,9 @@ export class Firer {
   }
 
   async #fire(one: ToFire, organization: OrganizationRow): Promise<boolean | undefined> {
-    const { store, clock, log } = this.#parts;
+    const { clock, log } = this.#parts;
     const { time, task, fireAt } = one;
+    const { schedule } = time;
     const firing = { scheduleId: time.scheduleId, task: task.code, fireAt, zone: time.zone, at: clock.now() };
     let claimed = false;
     try {
@@ -84,11 +88,13 @@ export class Firer {
               runId: answer.run ?? '',
             });
             if (!claimed) throw new NotClaimed();
+            const told = { at: firing.at, runId: answer.run, ...firingData(task.code, fireAt) };
+            await tables.events.append([scheduleEvent('schedule.fired', schedule, told)]);
           },
         }),
       );
       if (claimed) log.info({ schedule: time.schedule.name, scheduledTask: task.code }, 'schedule fired');
-      else await store.schedules.skip([{ ...firing, reason: 'there was nothing to do' }]);
+      else await noteSkipped(this.#parts, [{ ...firing, schedule, reason: 'there was nothing to do' }]);
       return claimed;
     } catch (error) {
       if (error instanceof NotClaimed) return false;
@@ -101,7 +107,8 @@ export class Firer {
       }
       const what = { schedule: time.schedule.name, scheduledTask: task.code, reason: error.message };
       log.warn(what, 'schedule skipped');
-      await store.schedules.skip([{ ...firing, reason: error.message.slice(0, 1000) }]);
+      const reason = error.message.slice(0, 1000);
+      await noteSkipped(this.#parts, [{ ...firing, schedule, reason }]);
       return false;
     }
   }

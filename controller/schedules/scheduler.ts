@@ -7,6 +7,7 @@ import { WakeUp } from '../tasks/wake-up.ts';
 import { DueTimes } from './due-times.ts';
 import { Firer } from './firer.ts';
 import { type FiringPlan, planFiring } from './firing-plan.ts';
+import { noteSkipped, type Skipped } from './schedule-events.ts';
 import type { KindParts, Submit } from './kinds.ts';
 
 export interface SchedulerParts extends KindParts {
@@ -204,23 +205,23 @@ export class Scheduler {
     });
     await this.#skip([
       ...all.flatMap(({ time, task, plan: { missed } }) =>
-        missed ? [{ ...firing(time, task, missed.at), reason: missed.reason, name: time.schedule.name }] : [],
+        missed ? [{ ...firing(time, task, missed.at), reason: missed.reason, schedule: time.schedule }] : [],
       ),
       ...fresh.filter(isBusy).map(({ time, task, fireAt }) => ({
         ...firing(time, task, fireAt),
         reason: 'overlap: a run of it is still open',
-        name: time.schedule.name,
+        schedule: time.schedule,
       })),
     ]);
     return fresh.filter((one) => !isBusy(one)).map(({ time, task, fireAt }) => ({ time, task, fireAt }));
   }
 
-  async #skip(skipped: (NewFiring & { reason: string; name: string })[]): Promise<void> {
-    const { store, log } = this.#parts;
-    await store.schedules.skip(skipped);
-    for (const { name, task, fireAt, reason } of skipped) {
+  async #skip(skipped: Skipped[]): Promise<void> {
+    const { log } = this.#parts;
+    await noteSkipped(this.#parts, skipped);
+    for (const { schedule, task, fireAt, reason } of skipped) {
       log.warn(
-        { schedule: name, scheduledTask: task, at: new Date(fireAt).toISOString(), reason },
+        { schedule: schedule.name, scheduledTask: task, at: new Date(fireAt).toISOString(), reason },
         'schedule skipped',
       );
     }

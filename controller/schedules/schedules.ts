@@ -19,10 +19,12 @@ import type {
   ScheduleValues,
 } from '../store/schedules.ts';
 import type { StoreTables } from '../store/store.ts';
+import type { Submission } from '../tasks/submit.ts';
 import { parseCron } from './cron.ts';
 import { DueTimes } from './due-times.ts';
 import { scheduled } from './firer.ts';
 import { type KindParts, readRequest, type Submit } from './kinds.ts';
+import { scheduleEvent } from './schedule-events.ts';
 import { deviceZone, requireZone } from './zone-name.ts';
 
 export interface SchedulesParts extends KindParts {
@@ -80,7 +82,7 @@ export class Schedules {
       await tables.schedules.insert({ ...values, id, organizationId, createdBy, createdAt: now });
       for (const task of tasks) await tables.schedules.insertTask(task);
       await this.#setTimes(tables, await found(tables, organizationId, id));
-      await this.#audit(tables, actor, 'schedule.create', values.name, { ...values, tasks: tasks.length });
+      await this.#tell(tables, actor, 'schedule.create', values.name, { ...values, tasks: tasks.length });
       return found(tables, organizationId, id);
     });
     this.#changed();
@@ -105,7 +107,7 @@ export class Schedules {
         values.timezone !== before.timezone ||
         values.enabled !== before.enabled;
       if (isDueAnew) await this.#setTimes(tables, changed);
-      await this.#audit(tables, actor, auditAction(before, values), before.name, { ...wish });
+      await this.#tell(tables, actor, auditAction(before, values), before.name, { ...wish });
       if (task !== undefined) await this.#changeTask(tables, actor, task);
       return found(tables, actor.organizationId, before.id);
     });
@@ -118,7 +120,7 @@ export class Schedules {
     await this.#parts.store.transaction(async (tables) => {
       const { id, name } = await found(tables, actor.organizationId, nameOrId);
       await tables.schedules.remove(id);
-      await this.#audit(tables, actor, 'schedule.delete', name, {});
+      await this.#tell(tables, actor, 'schedule.delete', name, {});
     });
     this.#changed();
   }
@@ -149,7 +151,7 @@ export class Schedules {
       const task = this.#newTask(actor, { ...wish, scheduleId: schedule.id });
       await tables.schedules.insertTask(task);
       const detail = { schedule: schedule.name, kind: task.kind, request: wish.request };
-      await this.#audit(tables, actor, 'scheduled_task.create', task.code, detail);
+      await this.#tell(tables, actor, 'scheduled_task.create', task.code, detail);
       return foundTask(tables, actor.organizationId, task.code);
     });
     this.#changed();
@@ -157,10 +159,12 @@ export class Schedules {
   }
 
   async changeTask(actor: Actor, code: string, wish: ChangeScheduledTask): Promise<ScheduledTaskRow> {
-    return this.#parts.store.transaction(async (tables) => {
+    const row = await this.#parts.store.transaction(async (tables) => {
       await this.#changeTask(tables, actor, { ...wish, code });
       return foundTask(tables, actor.organizationId, code);
     });
+    this.#changed();
+    return row;
   }
 
   async #changeTask(
@@ -177,19 +181,28 @@ export class Schedules {
     const enabled = wish.enabled ?? before.enabled;
     await tables.schedules.setTask(code, { enabled, kind, request }, this.#parts.clock.now());
     const detail = { ...wish, schedule: before.scheduleName };
-    await this.#audit(tables, actor, 'scheduled_task.update', code, detail);
+    await this.#tell(tables, actor, 'scheduled_task.update', code, detail);
   }
 
   async removeTask(actor: Actor, code: string): Promise<void> {
     await this.#parts.store.transaction(async (tables) => {
       const { scheduleName: schedule } = await foundTask(tables, actor.organizationId, code);
       await tables.schedules.removeTask(code);
-      await this.#audit(tables, actor, 'scheduled_task.delete', code, { schedule });
+      await this.#tell(tables, actor, 'scheduled_task.delete', code, { schedule });
     });
+    this.#changed();
   }
 
-  /** Runs what a schedule runs, now, whether it is enabled or not. Throws when it runs nothing, or when none of it could be run. */
-  async runNow(actor: Actor, organization: OrganizationRow, nameOrId: string): Promise<RunScheduleAnswer> {
+  /**
+   * Runs what a schedule runs, now, whether it is enabled or not. Throws when it runs nothing, or when none of it could be run. Under the
+   * same key each scheduled task is run once: what was refused is tried again.
+   */
+  async runNow(
+    actor: Actor,
+    organization: OrganizationRow,
+    nameOrId: string,
+    idempotency?: Submission['idempotency'],
+  ): Promise<RunScheduleAnswer> {
     const { store } = this.#parts;
     const schedule = await found(store, organization.id, nameOrId);
     const tasks = (await store.schedules.tasksOf([schedule.id])).filter(({ enabled }) => enabled);
@@ -200,7 +213,8 @@ export class Schedules {
     let refused: AppError | undefined;
     for (const task of tasks) {
       try {
-        runs.push(await this.#runTask({ actor, organization }, schedule, task));
+        const key = idempotency && { ...idempotency, key: `${idempotency.key} ${task.code}` };
+        runs.push(await this.#runTask({ actor, organization }, schedule, task, key));
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
         refused ??= error;
@@ -215,23 +229,26 @@ export class Schedules {
     who: { actor: Actor; organization: OrganizationRow },
     schedule: ScheduleRow,
     task: ScheduledTaskRow,
+    idempotency?: Submission['idempotency'],
   ): Promise<RunScheduleAnswer['runs'][number]> {
     const now = this.#parts.clock.now();
     const firing = { scheduleId: schedule.id, task: task.code, fireAt: now, zone: '', at: now };
     let made: { run: string; total: number } | undefined;
     const request = readRequest(this.#parts, task.kind, JSON.parse(task.request));
-    await request.submit(this.#parts, { ...who, targets: request.targets }, (submission) =>
-      this.#parts.submit({
+    await request.submit(this.#parts, { ...who, targets: request.targets }, async (submission) => {
+      const submitted = await this.#parts.submit({
         ...submission,
         ...scheduled(schedule, task),
         trigger: 'manual',
+        ...(idempotency && { idempotency }),
         alongside: async (tables, answer) => {
           await submission.alongside?.(tables, answer);
           await tables.schedules.noteManual({ ...firing, runId: answer.run ?? '' });
-          made = { run: answer.run ?? '', total: answer.total };
         },
-      }),
-    );
+      });
+      made = { run: submitted.answer.run ?? '', total: submitted.answer.total };
+      return submitted;
+    });
     return {
       scheduled_task: task.code,
       run: null,
@@ -259,7 +276,8 @@ export class Schedules {
     await tables.schedules.setTimes(schedule.id, times, now);
   }
 
-  #audit(
+  /** Writes a change down, and tells of it. */
+  async #tell(
     tables: StoreTables,
     actor: Actor,
     action: string,
@@ -268,15 +286,26 @@ export class Schedules {
   ): Promise<void> {
     const { organizationId, name, ipAddress, requestId } = actor;
     const at = this.#parts.clock.now();
-    return tables.audit.append([
+    await tables.audit.append([
       { at, organizationId, actor: name, action, target, detail, ipAddress, requestId },
     ]);
+    const schedule = {
+      organizationId,
+      name: action.startsWith('schedule.') ? target : String(detail['schedule']),
+    };
+    await tables.events.append([scheduleEvent(eventOf(action), schedule, { at, by: name, change: action })]);
   }
 
   #changed(): void {
     this.#parts.bus.publish('schedules', {});
+    this.#parts.bus.publish('events', {});
   }
 }
+
+const eventOf = (action: string) => {
+  if (action === 'schedule.create') return 'schedule.created';
+  return action === 'schedule.delete' ? 'schedule.deleted' : 'schedule.changed';
+};
 
 /** What is wished over what there is, checked. */
 function valuesOf(wish: ChangeSchedule, before: ScheduleValues): ScheduleValues {

@@ -37,17 +37,18 @@ export async function noteManual(db: Db, firing: NewFiring & { runId: string }):
   await all(db, sql`update schedules set last_run_at = ${at} where id = ${scheduleId}`);
 }
 
-export async function skip(db: Db, skipped: (NewFiring & { reason: string })[]): Promise<void> {
-  if (skipped.length === 0) return;
+export async function skip(db: Db, skipped: (NewFiring & { reason: string })[]): Promise<FiringKey[]> {
+  if (skipped.length === 0) return [];
   const columns = { ...keyColumns, scheduleId: 'text', at: 'integer', reason: 'text' } as const;
-  await all(
+  return all(
     db,
-    sql`
+    sql<FiringKey>`
       insert into firings (schedule_id, scheduled_task, fire_at, zone, trigger, outcome, reason, at, open)
       select j.schedule_id, j.task, j.fire_at, j.zone, 'schedule', 'skipped', j.reason, j.at, 0
       from ${db.dialect.rows('j', columns, skipped)}
       where exists (select 1 from scheduled_tasks where code = j.task)
-      on conflict do nothing`,
+      on conflict do nothing
+      returning scheduled_task as task, fire_at as "fireAt", zone`,
   );
 }
 

@@ -159,7 +159,7 @@ export interface ScheduleStore {
   /** Notes that a person ran it. */
   noteManual(firing: NewFiring & { runId: string }): Promise<void>;
   /** Notes what did not fire and why; what is noted already stays. */
-  skip(skipped: (NewFiring & { reason: string })[]): Promise<void>;
+  skip(skipped: (NewFiring & { reason: string })[]): Promise<FiringKey[]>;
   /** Those of the keys that are noted. */
   noted(keys: FiringKey[]): Promise<FiringKey[]>;
   /** Of these tasks in these zones, those that have a run with open tasks. */

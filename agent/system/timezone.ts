@@ -1,0 +1,26 @@
+import { readFile, readlink } from 'node:fs/promises';
+
+/** Files that hold the name of the zone where `/etc/localtime` is a copy and not a link. */
+const nameFiles = ['/etc/timezone', '/var/db/zoneinfo'];
+
+/** The IANA zone of the machine, as it is now: a daemon's own idea of it is as old as the process. UTC when the machine says none. */
+export async function machineTimezone(root = ''): Promise<string> {
+  const link = await readlink(`${root}/etc/localtime`).catch(() => '');
+  const linked = /\/zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(link)?.[1];
+  const candidates = [linked];
+  for (const file of nameFiles) {
+    const text = await readFile(`${root}${file}`, 'utf8').catch(() => '');
+    candidates.push(text.slice(0, 256).trim());
+  }
+  return candidates.find(isZone) ?? 'UTC';
+}
+
+function isZone(name: string | undefined): name is string {
+  if (!name) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
