@@ -27,7 +27,7 @@ test('the stream tells who opened a session, that it was joined, and what went o
   await core.sessions.operatorArrives(opened.session, opened.token, '192.0.2.1', operator.arrival);
   operator.wire.write('12345');
   await until('it arrives', () => device.wire.readableLength === 5);
-  operator.wire.destroy();
+  for (const { wire } of [operator, device]) wire.resume().end();
 
   const told = await until('its end is told', async () => {
     const events = await store.events.read({ organizationId: organization.id }, 0, 100);
