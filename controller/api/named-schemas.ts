@@ -64,7 +64,6 @@ import {
 import {
   AgentSchedule,
   Execution,
-  AnswerQuestion,
   NestedErrorBody,
   TaskSchedule,
 } from '../../shared/api/task-schedules-view.ts';
@@ -90,8 +89,8 @@ import {
   WebhookList,
   WebhookWithSecret,
 } from '../../shared/api/webhooks.ts';
-import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 import { AnswerQuestion, Question, QuestionList } from '../../shared/api/questions.ts';
+import { EnrolAnswer, EnrolRequest } from '../../shared/protocol/enrol.ts';
 
 /** Schemas that have a name of their own in the OpenAPI document. */
 export const namedSchemas = {
@@ -100,6 +99,7 @@ export const namedSchemas = {
   AgentSchedule,
   AgentTask,
   AgentTaskRequest,
+  AnswerQuestion,
   Archive,
   ArchiveList,
   AuditEntry,
@@ -144,11 +144,11 @@ export const namedSchemas = {
   PullRequest,
   PutBundle,
   PutVariable,
+  Question,
+  QuestionList,
   ReleaseAnswer,
   ReleaseRequest,
   RenameDevice,
-  Question,
-  QuestionList,
   ReplaceLabels,
   RestorableRequest,
   RestoreRequest,
