@@ -15,7 +15,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: ['node_modules/**', 'test/appliance/**', 'test/scenarios/**', 'test/simulation/**'],
+          exclude: [
+            'node_modules/**',
+            'test/appliance/**',
+            'test/conformance/**',
+            'test/lab/**',
+            'test/scenarios/**',
+            'test/simulation/**',
+          ],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -35,7 +42,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'appliance',
-          include: ['test/appliance/**/*.test.ts'],
+          include: ['test/appliance/**/*.test.ts', 'test/lab/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
@@ -45,7 +52,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'scenarios',
-          include: ['test/scenarios/**/*.test.ts'],
+          include: ['test/scenarios/**/*.test.ts', 'test/conformance/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 3 },
