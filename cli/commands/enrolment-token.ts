@@ -1,4 +1,4 @@
-import { wholeNumber } from '../arguments/argument-parsers.ts';
+import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { enrolmentTokenView } from '../views/access.ts';
 import { addEnrolmentTokenCreate } from './enrolment-token/create.ts';
 import type { GroupParts } from './groups.ts';
@@ -9,8 +9,8 @@ export function addEnrolmentTokenCommands({ command, open }: GroupParts): void {
   command
     .command('list')
     .description('List enrolment tokens')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'tokens per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('tokens'))
     .action(async ({ page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.access.enrolmentTokens({ page, per_page: perPage }), enrolmentTokenView);

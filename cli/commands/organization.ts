@@ -1,5 +1,5 @@
-import { wholeNumber } from '../arguments/argument-parsers.ts';
 import { given } from '../arguments/given.ts';
+import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { confirmLasting } from '../prompt.ts';
 import { organizationView } from '../views/organization.ts';
 import type { GroupParts } from './groups.ts';
@@ -18,8 +18,8 @@ function addList({ command, open }: GroupParts): void {
   command
     .command('list')
     .description('List the organizations you are in, and as what')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'organizations per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('organizations'))
     .action(async ({ page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.organizations.list({ page, per_page: perPage }), organizationView);

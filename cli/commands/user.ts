@@ -1,7 +1,8 @@
 import type { AccountWithPassword } from '../../shared/api/accounts.ts';
 import { roles } from '../../shared/api/common.ts';
-import { oneOf, wholeNumber } from '../arguments/argument-parsers.ts';
+import { oneOf } from '../arguments/argument-parsers.ts';
 import { given } from '../arguments/given.ts';
+import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { detailedText } from '../output/detailed.ts';
 import type { Output } from '../output/output.ts';
 import { confirmLasting } from '../prompt.ts';
@@ -26,8 +27,8 @@ function addList({ command, open }: GroupParts): void {
   command
     .command('list')
     .description('List who is in the organization')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'accounts per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('accounts'))
     .action(async ({ page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.accounts.list({ page, per_page: perPage }), accountView);

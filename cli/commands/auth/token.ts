@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { AccessToken } from '../../../shared/api/access.ts';
-import { expirySeconds, oneOf, orNull, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { expirySeconds, oneOf, orNull } from '../../arguments/argument-parsers.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import type { Open } from '../../environment.ts';
 import { showSecret } from '../../output/secret.ts';
 import { accessTokenView } from '../../views/access.ts';
@@ -14,8 +15,8 @@ export function addAuthToken(group: Command, open: Open): void {
   token
     .command('list')
     .description('List your access tokens')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'tokens per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('tokens'))
     .action(async ({ page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.access.tokens({ page, per_page: perPage }), accessTokenView);

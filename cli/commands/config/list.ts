@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { wholeNumber } from '../../arguments/argument-parsers.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import type { SnapshotRetention } from '../../../shared/api/configs.ts';
 import type { Open } from '../../environment.ts';
 import { snapshotView } from '../../views/snapshot.ts';
@@ -9,8 +9,8 @@ export function addConfigList(group: Command, open: Open): void {
     .command('list')
     .description('List the versions of a device’s configuration that were pulled, newest first')
     .argument('<device>', 'name or UUID')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'versions per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('versions'))
     .action(async (device, { page, perPage }) => {
       const { client, output } = await open();
       const answer = await client.configs.list(device, { page, per_page: perPage });

@@ -1,7 +1,8 @@
 import type { Command } from '@commander-js/extra-typings';
-import { label, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { label, oneOf } from '../../arguments/argument-parsers.ts';
 import { driftStatuses } from '../../arguments/drift-statuses.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
@@ -25,8 +26,8 @@ export function addDeviceList(group: Command, open: Open): void {
     .option('--created-after <time>', 'enrolled since')
     .option('--created-before <time>', 'enrolled before')
     .option('--sort-by <field:direction>', 'such as heartbeat:desc', 'name:asc')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'devices per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('devices'))
     .action(async (options) => {
       if (options.online && options.offline) throw usageError('--online and --offline exclude each other');
       const environment = await open();

@@ -1,7 +1,8 @@
 import type { Command } from '@commander-js/extra-typings';
 import { runTypeNames } from '../../../shared/run-type.ts';
-import { oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { oneOf } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import type { Open } from '../../environment.ts';
 import { runView } from '../../views/run.ts';
@@ -19,8 +20,8 @@ export function addRunList(group: Command, open: Open): void {
     .option('--schedule <name>', 'only runs of this schedule')
     .option('--created-after <time>', pastTimeHelp)
     .option('--created-before <time>', 'as --created-after')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'runs per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('runs'))
     .action(async (options) => {
       const environment = await open();
       const { client, output } = environment;

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { wholeNumber } from '../../arguments/argument-parsers.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import type { Open } from '../../environment.ts';
 import { firingView, scheduleView } from '../../views/schedule.ts';
 
@@ -7,8 +7,8 @@ export function addScheduleReads(group: Command, open: Open): void {
   group
     .command('list')
     .description('List schedules')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'schedules per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('schedules'))
     .action(async ({ page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.schedules.list({ page, per_page: perPage }), scheduleView);
@@ -27,8 +27,8 @@ export function addScheduleReads(group: Command, open: Open): void {
     .command('history')
     .description('What became of its times, newest first: the run, or why it was skipped')
     .argument('<name>', 'name of the schedule')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'firings per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('firings'))
     .action(async (name, { page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.schedules.firings(name, { page, per_page: perPage }), firingView);

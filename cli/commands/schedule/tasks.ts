@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
-import { wholeNumber } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import type { Open } from '../../environment.ts';
 import { confirmLasting } from '../../prompt.ts';
 import { scheduledTaskView } from '../../views/schedule.ts';
@@ -16,8 +16,8 @@ export function addScheduleTasks(group: Command, open: Open): void {
     .command('list')
     .description('List what schedules run')
     .option('--schedule <name>', 'only of this schedule')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'scheduled tasks per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('scheduled tasks'))
     .action(async ({ schedule, page, perPage }) => {
       const { client, output } = await open();
       const found = await client.schedules.tasks({ page, per_page: perPage, ...given({ schedule }) });

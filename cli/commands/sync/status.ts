@@ -1,7 +1,8 @@
 import type { Command } from '@commander-js/extra-typings';
-import { oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { oneOf } from '../../arguments/argument-parsers.ts';
 import { driftStatuses } from '../../arguments/drift-statuses.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import type { Open } from '../../environment.ts';
 import { syncStatusView } from '../../views/sync-status.ts';
 
@@ -11,8 +12,8 @@ export function addSyncStatus(group: Command, open: Open): void {
     .description('Show per device whether it has the desired configuration and has not drifted')
     .option('--device <name|regex>', 'only devices whose name matches')
     .option('--drift-status <status>', `one of ${driftStatuses.join(', ')}`, oneOf(driftStatuses))
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'devices per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('devices'))
     .action(async ({ device, driftStatus, page, perPage }) => {
       const { client, output } = await open();
       const query = { page, per_page: perPage, ...given({ device, drift_status: driftStatus }) };

@@ -1,8 +1,9 @@
 import type { Command } from '@commander-js/extra-typings';
 import { taskStateNames } from '../../../shared/task-state.ts';
 import { taskTypeNames } from '../../../shared/task-types/task-type.ts';
-import { flag, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { flag, oneOf } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import type { Open } from '../../environment.ts';
 import { taskView } from '../../views/task.ts';
@@ -19,8 +20,8 @@ export function addTaskList(group: Command, open: Open): void {
     .option('--created-before <time>', 'as --created-after')
     .option('--run <id>', 'only tasks of this run')
     .option('--sort-by <field:direction>', 'such as created_at:asc or device_name:asc', 'created_at:desc')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'tasks per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('tasks'))
     .action(async (options) => {
       const environment = await open();
       const { client, output } = environment;

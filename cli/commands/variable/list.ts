@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
-import { label, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { label, oneOf } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
 import { variableView } from '../../views/variable.ts';
@@ -15,8 +16,8 @@ export function addVariableList(group: Command, open: Open): void {
     .option('--scope <scope>', `only this scope: ${scopes.join(', ')}`, oneOf(scopes))
     .option('--label <key=value>', 'only those of the label', label)
     .option('--device <name>', 'only those of the device itself')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'variables per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('variables'))
     .action(async (options) => {
       const { client, output } = await open();
       const keyed = options.label !== undefined || options.device !== undefined;

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { wholeNumber } from '../../arguments/argument-parsers.ts';
+import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
 import { usageError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
 import { deliveryView } from '../../views/webhook.ts';
@@ -10,8 +10,8 @@ export function addWebhookDeliveries(group: Command, open: Open): void {
     .description('What was sent to a webhook and what it answered, newest first')
     .argument('<name>', 'name of the webhook')
     .option('--failed', 'only those that failed for good')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000), 1)
-    .option('--per-page <number>', 'deliveries per page, at most 100', wholeNumber(1, 100), 30)
+    .addOption(pageOption())
+    .addOption(perPageOption('deliveries'))
     .action(async (name, { failed, page, perPage }) => {
       const { client, output } = await open();
       const query = { page, per_page: perPage, ...(failed && { failed }) };
