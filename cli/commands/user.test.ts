@@ -48,14 +48,28 @@ test('accounts are listed, changed and removed', async () => {
   expect(await run('remove', 'ann@example.org', '--yes')).toMatchObject({ exitCode: 6 });
 });
 
-test('the audit log is searched by time', async () => {
+test('the audit log is searched by time, text and person', async () => {
   await using controller = await FakeController.start();
   controller.on('GET /api/v1/organizations/default/audit', ({ query }) => ({ body: paged([], query) }));
-  await runMuster(['audit', '--since', '2h', '--until', '2026-01-01', '--actor', 'ann@example.org'], {
-    url: controller.url,
-  });
+  await runMuster(
+    [
+      'audit',
+      '--since',
+      '2h',
+      '--until',
+      '2026-01-01',
+      '--search',
+      'disk full',
+      '--actor',
+      'ann@example.org',
+    ],
+    {
+      url: controller.url,
+    },
+  );
   expect(controller.seen[0]?.query).toMatchObject({
     actor: 'ann@example.org',
+    search: 'disk full',
     created_after: '2h',
     created_before: '2026-01-01T00:00:00.000Z',
   });

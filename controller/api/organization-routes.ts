@@ -101,7 +101,7 @@ const audit = route({
   query: AuditQuery,
   answer: AuditList,
   handle: async ({ parts, principal, query }) => {
-    const { actor, action, target } = query;
+    const { actor, action, target, search } = query;
     const now = parts.clock.now();
     const createdAfter = pastFilter('created_after', query.created_after, now);
     const createdBefore = pastFilter('created_before', query.created_before, now);
@@ -110,6 +110,7 @@ const audit = route({
       ...(actor !== undefined && { actor }),
       ...(action !== undefined && { action }),
       ...(target !== undefined && { target }),
+      ...(search !== undefined && { search }),
       ...(createdAfter !== undefined && { createdAfter }),
       ...(createdBefore !== undefined && { createdBefore }),
     };

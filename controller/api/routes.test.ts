@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assistantSample } from '../../test/harness/assistant-samples.ts';
 import { accessSample } from '../../test/harness/access-samples.ts';
 import { ApiDevice } from '../../test/harness/api-device.ts';
-import type { ApiUnderTest, Member } from '../../test/harness/api.ts';
+import type { Answer, ApiUnderTest, Member } from '../../test/harness/api.ts';
 import { type OidcUnderTest, startOidc } from '../../test/harness/oidc-browser.ts';
 import { oidcSample } from '../../test/harness/oidc-samples.ts';
 import { questionSample } from '../../test/harness/question-samples.ts';
@@ -93,6 +93,9 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
     });
     if (expected === 'allowed') {
       expect(answer.status, answer.text).toBeLessThan(400);
+      if (caller === 'admin' && route.method !== 'GET') {
+        expect(await isWrittenDown(answer)).toBe(!(nameOf(route) in unwritten));
+      }
       return;
     }
     if (expected === 'past the guard') {
@@ -105,6 +108,21 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
     else expect(ErrorBody.parse(answer.body).request_id).toBe(answer.headers['x-request-id']);
   });
 });
+
+/** What leaves no entry in the audit log, and why. */
+const unwritten: Record<string, string> = {
+  'POST /api/auth/refresh': 'the session goes on; that a refresh token is used twice is written down',
+  'POST /api/auth/oidc/device': 'nothing has begun here: the provider is asked for a code',
+  'POST /api/v1/organizations/:organization/sync/plan': 'a plan changes nothing',
+  'POST /api/v1/organizations/:organization/backups/retention':
+    'a plan changes nothing; with `apply` it is written down',
+};
+
+/** Whether the audit log has an entry of this very request. */
+async function isWrittenDown({ headers }: Answer): Promise<boolean> {
+  const filter = { organizationId: api.admin.organization.id, search: String(headers['x-request-id']) };
+  return (await api.store.audit.list(filter, { page: 1, perPage: 1 })).total > 0;
+}
 
 function expectedStatus(route: Route, name: Caller): number | 'allowed' | 'past the guard' {
   const { role, method, path } = route;

@@ -60,22 +60,44 @@ function entryConditions({
   actor,
   action,
   target,
+  search,
   ...times
 }: AuditFilter): RawBuilder<unknown> {
   const list = [sql`a.organization_id = ${organizationId}`];
   if (actor !== undefined) list.push(sql`a.actor = ${actor}`);
   if (action !== undefined) list.push(sql`a.action = ${action}`);
   if (target !== undefined) list.push(sql`a.target = ${target}`);
+  if (search !== undefined) {
+    const fields = ['actor', 'action', 'target', 'detail', 'ip_address', 'request_id'];
+    list.push(
+      anyHas(
+        fields.map((field) => sql.ref(`a.${field}`)),
+        search,
+      ),
+    );
+  }
   return sql.join([...list, ...timeConditions(sql`a.at`, times)], sql` and `);
 }
 
 function eventConditions(db: Db, filter: AuditFilter): RawBuilder<unknown> {
-  const { organizationId, actor, action, target, ...times } = filter;
+  const { organizationId, actor, action, target, search, ...times } = filter;
   const list = [sql`e.organization_id = ${organizationId}`, sql`e.type in ${db.dialect.list(moves)}`];
   if (actor !== undefined) list.push(actorCondition(db, organizationId, actor));
   if (action !== undefined) list.push(sql`e.type = ${action}`);
   if (target !== undefined) list.push(sql`e.task_id = (select id from tasks where code = ${target})`);
+  if (search !== undefined) {
+    const code = sql`(select code from tasks where id = e.task_id)`;
+    const device = sql`(select name from devices where id = e.device_id)`;
+    list.push(anyHas([sql`e.type`, sql`e.data`, code, device], search));
+  }
   return sql.join([...list, ...timeConditions(sql`e.at`, times)], sql` and `);
+}
+
+/** Looks at every entry of the organization in the times that were asked for. */
+function anyHas(fields: RawBuilder<unknown>[], text: string): RawBuilder<unknown> {
+  const pattern = `%${text.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`;
+  const each = fields.map((field) => sql`lower(${field}) like ${pattern} escape '\\'`);
+  return sql`(${sql.join(each, sql` or `)})`;
 }
 
 function actorCondition({ dialect }: Db, organizationId: string, actor: string): RawBuilder<unknown> {

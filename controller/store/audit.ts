@@ -25,6 +25,8 @@ export interface AuditFilter {
   actor?: string;
   action?: string;
   target?: string;
+  /** In any field, in any letter case. */
+  search?: string;
   createdAfter?: Instant;
   createdBefore?: Instant;
 }

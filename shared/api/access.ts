@@ -114,6 +114,7 @@ export const AuditQuery = z.strictObject({
   actor: z.string().max(256).optional(),
   action: z.string().max(64).optional(),
   target: z.string().max(256).optional(),
+  search: z.string().min(1).max(128).optional().describe('in any field, in any letter case'),
   created_after: z.string().max(64).optional(),
   created_before: z.string().max(64).optional(),
   ...PageQuery,

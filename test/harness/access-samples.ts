@@ -32,6 +32,17 @@ export async function accessSample(
   if (path.includes('/accounts/:email')) {
     const { account } = await api.member('viewer');
     const values = { email: account.email };
+    if (path.endsWith('/enable')) await api.store.accounts.setDisabled(account.id, 1, 1);
+    if (path.endsWith('/identities')) {
+      const { email } = account;
+      await api.store.identities.link({
+        issuer: 'https://id',
+        subject: email,
+        email,
+        linkedAt: 1,
+        usedAt: 1,
+      });
+    }
     if (path.endsWith('/role')) return { values, body: { role: 'operator' } };
     return path.endsWith('/password') ? { values, body: { password: goodPassword } } : { values };
   }

@@ -1,6 +1,7 @@
 import type { Route } from '../../controller/api/route.ts';
 import type { ApiUnderTest } from './api.ts';
 import { OidcBrowser, type OidcUnderTest } from './oidc-browser.ts';
+import type { OidcProviderUnderTest } from './oidc-provider.ts';
 
 /** A request to a route of logins by an identity provider that would succeed; undefined for other routes. */
 export async function oidcSample(
@@ -19,11 +20,15 @@ export async function oidcSample(
   if (path.endsWith('/oidc/token')) {
     return { body: { code: (await browser.arrive()).get('code'), verifier: browser.verifier } };
   }
-  return path.endsWith('/device/token') ? { body: { device: await deviceOf(api) } } : { body: {} };
+  return path.endsWith('/device/token')
+    ? { body: { device: await approvedDevice(api, provider) } }
+    : { body: {} };
 }
 
 const queryOf = (path: string): string => path.slice(path.indexOf('?') + 1);
 
-async function deviceOf(api: ApiUnderTest): Promise<unknown> {
-  return (await api.call('POST', '/api/auth/oidc/device', { as: null })).body['device'];
+async function approvedDevice(api: ApiUnderTest, provider: OidcProviderUnderTest): Promise<unknown> {
+  const { body } = await api.call('POST', '/api/auth/oidc/device', { as: null });
+  provider.approved.add(String(body['user_code']));
+  return body['device'];
 }

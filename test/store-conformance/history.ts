@@ -200,6 +200,33 @@ export const describeHistory = (conform: Conform) => {
       expect(await moments({ createdAfter: 2, createdBefore: 4 })).toEqual([3, 2]);
     });
 
+    conform('entries are searched for a text in any field, which is taken as it is', async (world) => {
+      const { audit, events } = await withTasks(world);
+      await audit.append([
+        entry({ at: 1, actor: 'Bob@example.org', requestId: 'req-7' }),
+        entry({ at: 2, action: 'device.approve', ipAddress: '192.0.2.9' }),
+        entry({ at: 3, detail: { reason: '100% sure_' } }),
+      ]);
+      const failed = { deviceId: 'fw', taskId: 'id-t1', type: 'task.failed' as const };
+      await events.append([event({ ...failed, at: 4, data: { by: 'controller', error: 'disk_full' } })]);
+      const found = async (search: string, filter: object = {}) => {
+        const paging = { page: 1, perPage: 9 };
+        const { items, total } = await audit.list({ organizationId: 'home', search, ...filter }, paging);
+        expect(total).toBe(items.length);
+        return items.map(({ at }) => at);
+      };
+      expect(await found('bob@EXAMPLE')).toEqual([1]);
+      expect(await found('req-7')).toEqual([1]);
+      expect(await found('192.0.2.9')).toEqual([2]);
+      expect(await found('.approve')).toEqual([2]);
+      expect(await found('100% sure_')).toEqual([3]);
+      expect(await found('100_')).toEqual([]);
+      expect(await found('\\')).toEqual([]);
+      expect(await found('DISK_FULL')).toEqual([4]);
+      expect(await found('fw', { createdAfter: 4 })).toEqual([4]);
+      expect(await found('a', { organizationId: 'away' })).toEqual([]);
+    });
+
     conform('moves of tasks are listed among them, with who made them', async (world) => {
       const { events, audit } = await withTasks(world);
       const move = (values: Partial<NewEvent>) => event({ taskId: 'id-t1', deviceId: 'fw', ...values });
