@@ -188,7 +188,6 @@ async function requestFor(
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);
   const path = route.path.replaceAll(/:([a-z]+)/g, (_, key: string) => values[key] ?? 'missing');
-    (await questionSample(api, route)) ??
   const url = sample?.query === undefined ? path : `${path}?${sample.query}`;
   return { url, ...(body && { body }), ...(sample?.headers && { headers: sample.headers }) };
 }
