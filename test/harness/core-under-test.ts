@@ -1,6 +1,7 @@
 import { createInProcessBus } from '../../controller/bus/in-process.ts';
 import {
   type ControllerCore,
+  type ControllerParts,
   type ControllerSettings,
   createControllerCore,
   defaultSettings,
@@ -31,10 +32,17 @@ export class CoreUnderTest implements AsyncDisposable {
   readonly organization: OrganizationRow;
   core: ControllerCore;
   readonly #settings: ControllerSettings;
+  readonly #more: Partial<ControllerParts>;
   #stop = new AbortController();
   #running: Promise<void>;
 
-  private constructor(store: Store, organization: OrganizationRow, settings: Partial<ControllerSettings>) {
+  private constructor(
+    store: Store,
+    organization: OrganizationRow,
+    settings: Partial<ControllerSettings>,
+    more: Partial<ControllerParts>,
+  ) {
+    this.#more = more;
     this.store = store;
     this.organization = organization;
     this.clock = new TestClock();
@@ -44,12 +52,15 @@ export class CoreUnderTest implements AsyncDisposable {
     this.#running = this.core.run(this.#stop.signal);
   }
 
-  static async start(settings: Partial<ControllerSettings> = {}): Promise<CoreUnderTest> {
+  static async start(
+    settings: Partial<ControllerSettings> = {},
+    more: Partial<ControllerParts> = {},
+  ): Promise<CoreUnderTest> {
     empty ??= emptyDatabase();
     const store = await openStore({ dialect: 'sqlite', database: openSqlite(await empty) });
     const organization = { id: systemRandom.uuid(), name: 'default', displayName: 'default', createdAt: 0 };
     await store.access.insertOrganization(organization);
-    return new CoreUnderTest(store, organization, settings);
+    return new CoreUnderTest(store, organization, settings, more);
   }
 
   /** The controller ends and starts again over the same store; its links are gone. */
@@ -153,6 +164,7 @@ export class CoreUnderTest implements AsyncDisposable {
       log: silentLogger(),
       identity: { controllerId: 'controller', keys: this.keys },
       settings: this.#settings,
+      ...this.#more,
     });
   }
 }
