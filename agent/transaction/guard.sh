@@ -187,23 +187,106 @@ restore_absent() {
   sync_later
 }
 
-# Calls `for_file`, `for_absent` or `for_folder` with every line of the snapshot. Sets `wrong` to the paths that failed.
+# --- groups of files: a few programs for all of them instead of a few for each -----------------------------------------
+
+# A group in which anything is not as it should be is gone through once more, file by file.
+group_size=50
+
+join_group() { # WHAT
+  group="$group$number$tab$mode$tab$uid$tab$gid$tab$sum$tab$path$nl"
+  grouped=$((grouped + 1))
+  [ "$grouped" -lt "$group_size" ] || end_group "$1"
+}
+
+end_group() { # WHAT
+  list= owners= sums=
+  [ "$grouped" -eq 0 ] || "$1_group"
+  group= grouped=0
+}
+
+# Calls WHAT for each file of the group until it fails.
+each_in_group() { # WHAT
+  files=$group
+  while [ -n "$files" ]; do
+    line=${files%%"$nl"*}
+    files=${files#*"$nl"}
+    number=${line%%"$tab"*} line=${line#*"$tab"}
+    mode=${line%%"$tab"*} line=${line#*"$tab"}
+    uid=${line%%"$tab"*} line=${line#*"$tab"}
+    gid=${line%%"$tab"*} line=${line#*"$tab"}
+    sum=${line%%"$tab"*} path=${line#*"$tab"}
+    parent_of "$path"
+    old=$parent/.muster-$id.$number.old
+    "$1" || return 1
+  done
+}
+
+# A file of which `as_before` looks at all at once.
+look_at() { # PATH
+  [ -f "$1" ] && [ ! -L "$1" ] || return 1
+  list="$list$1$nl" owners="$owners$mode $uid $gid$nl" sums="$sums$sum  $1$nl"
+}
+
+# Whether content, mode and owner of all that was looked at are what the snapshot says; brings them to the disk when asked to.
+as_before() { # look | sync
+  wanted=$1
+  split_by=$IFS
+  IFS=$nl
+  set -f
+  set -- $list
+  set +f
+  IFS=$split_by
+  [ "$(stat -c '%a %u %g' -- "$@")$nl" = "$owners" ] || return 1
+  [ "$(sha256sum -- "$@")$nl" = "$sums" ] || return 1
+  [ "$wanted" = look ] || sync -- "$@"
+}
+
+back_group() {
+  if each_in_group copy_old && as_before sync && each_in_group put_old; then return; fi 2>/dev/null
+  each_in_group drop_old
+  each_in_group back_one
+}
+
+copy_old() {
+  sweep_draft
+  if [ ! -d "$parent" ]; then (umask 022 && mkdir -p -- "$parent") || return 1; fi
+  drop_old
+  cp --no-dereference --preserve=all -- "$dir/snapshot/files$path" "$old" && look_at "$old"
+}
+
+put_old() { mv -fT -- "$old" "$path" && sync_later; }
+drop_old() { ! exists "$old" || rm -f -- "$old" 2>/dev/null || :; }
+back_one() { sweep_draft && restore_file 2>/dev/null || wrong="$wrong $path"; }
+
+check_group() {
+  if each_in_group look_at_it && as_before look; then return; fi 2>/dev/null
+  each_in_group check_one
+}
+
+look_at_it() { look_at "$path"; }
+check_one() { is_as_before "$path" || wrong="$wrong $path"; }
+
+# --- the snapshot -----------------------------------------------------------------------------------------------------
+
+# Calls WHAT_file, WHAT_absent or WHAT_folder with every line of the snapshot. Sets `wrong` to the paths that failed.
 each_in_snapshot() { # WHAT
   wrong=
   unsynced=
+  group= grouped=0
   while IFS="$tab" read -r kind number mode uid gid sum _ path; do
     parent_of "$path"
     "$1_$kind" || wrong="$wrong $path"
   done <"$dir/snapshot/manifest" || wrong="$wrong $dir/snapshot/manifest"
+  end_group "$1"
   folder=$unsynced
   sync_now 2>/dev/null || wrong="$wrong $folder"
 }
 
-back_file() { sweep_draft && restore_file 2>/dev/null; }
+back_file() { join_group back; }
 back_absent() { sweep_draft && restore_absent 2>/dev/null; }
 back_folder() { folders="$path$nl$folders"; }
 
-check_file() { is_as_before "$path"; }
+check_file() { join_group check; }
 check_absent() { ! exists "$path"; }
 check_folder() { :; }
 

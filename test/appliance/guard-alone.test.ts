@@ -108,6 +108,26 @@ const isZombie = (pid: string): boolean => / Z /.test(readFileSync(`/proc/${pid}
 const programs =
   'cp mv rm ln rmdir mkdir sync sha256sum stat date tr head tail wc touch truncate sleep timeout flock';
 
+test('of many files, one that cannot come back keeps no other from it, and is named', async () => {
+  using device = new TransactionUnderTest();
+  const names = Array.from({ length: 120 }, (_, index) => `conf.d/${String(index).padStart(3, '0')} a file`);
+  for (const name of names) device.write(name, `old ${name}`, 0o640);
+  const files = Object.fromEntries(names.map((name) => [device.etc(name), `new ${name}`]));
+  const before = device.look();
+  await apply(await armed(device, { files }), files);
+  const lost = names[60] ?? '';
+  rmSync(device.etc(lost));
+  mkdirSync(device.etc(lost, 'in the way'), { recursive: true });
+
+  const workspace = await device.machine.find('first');
+  expect(await workspace?.rollBack('tried')).toBe('rollback_failed');
+  const last = (await workspace?.journal())?.at(-1);
+  expect(last?.detail).toBe(`these files are not as before: ${device.etc(lost)}`);
+  rmSync(device.etc(lost), { recursive: true });
+  delete before[lost];
+  expect(device.look()).toEqual(before);
+}, 120_000);
+
 test('the guard needs a shell, coreutils and flock, and nothing else', async () => {
   using device = new TransactionUnderTest();
   using folder = temporaryFolder('programs');
