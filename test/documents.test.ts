@@ -4,7 +4,10 @@ import { expect, test } from 'vitest';
 import { AgentConfigFile } from '../agent/config.ts';
 import { exitCodes } from '../cli/exit-codes.ts';
 import { ControllerConfig } from '../controller/config.ts';
+import { taskNames } from '../controller/api/views/task-names.ts';
 import { DriftStatus } from '../shared/api/sync.ts';
+import { ScheduleTaskType } from '../shared/api/task-schedules-view.ts';
+import { errorTable } from '../shared/errors.ts';
 import { Down } from '../shared/protocol/down.ts';
 import { Report } from '../shared/protocol/report.ts';
 import { Up } from '../shared/protocol/up.ts';
@@ -25,6 +28,20 @@ test('operations tells every exit code as the CLI does', () => {
   const rows = Object.values(exitCodes).map(({ code, says }) => `| ${code} | ${says} |`);
   const told = text('operations').replaceAll('`', '');
   expect(rows.filter((row) => !told.includes(row))).toEqual([]);
+});
+
+test('the REST page names every error code with its status, and every task name of the views', () => {
+  const rows = text('api').split('\n');
+  const untold = Object.entries(errorTable).filter(
+    ([code, { status }]) => !rows.some((row) => row.includes(`\`${code}\``) && row.includes(String(status))),
+  );
+  expect(untold).toEqual([]);
+  expect(
+    unnamed(
+      'api',
+      [...Object.values(taskNames), ...ScheduleTaskType.options].map((name) => `\`${name}\``),
+    ),
+  ).toEqual([]);
 });
 
 test('operations names every key of both configurations', () => {

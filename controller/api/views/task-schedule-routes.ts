@@ -11,6 +11,7 @@ import {
 } from '../../../shared/api/task-schedules-view.ts';
 import { AppError, type ErrorCode } from '../../../shared/errors.ts';
 import type { ScheduledKind } from '../../store/schedules.ts';
+import { idempotencyOf } from '../idempotency.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { findExecution, listExecutions } from './executions.ts';
 import { showTaskSchedule } from './show-task-schedule.ts';
@@ -136,7 +137,13 @@ const runRoute = (path: string, kind?: ScheduledKind) =>
     body: z.strictObject({}),
     answer: Execution,
     status: 202,
-    errors: ['conflict', 'unresolved_targets', 'task_type_not_supported', 'too_few_recipients'],
+    errors: [
+      'conflict',
+      'unresolved_targets',
+      'task_type_not_supported',
+      'too_few_recipients',
+      'idempotency_mismatch',
+    ],
     handle: (call) => runTask(call, kind),
   });
 
@@ -146,7 +153,12 @@ async function runTask(
 ): Promise<Execution> {
   const { parts, actor, principal, params } = call;
   const { schedule } = await findTask(call, params.task, kind);
-  const { runs } = await parts.core.schedules.runNow(actor, principal.organization, schedule.id);
+  const { runs } = await parts.core.schedules.runNow(
+    actor,
+    principal.organization,
+    schedule.id,
+    idempotencyOf(call),
+  );
   const made = runs.map(({ run }) => run).find((run) => run !== null);
   if (made === undefined) {
     throw new AppError('conflict', `Task ${schedule.name} was not run: ${runs[0]?.error ?? 'nothing to do'}`);

@@ -171,6 +171,15 @@ describe('a scheduled task', () => {
     expect((await api.call('GET', path)).body['last_run_at']).not.toBeNull();
   });
 
+  test('is run once by a request that is sent twice under one key', async () => {
+    const path = await made('keyed');
+    const run = () => api.call('POST', `${path}/run`, { headers: { 'idempotency-key': 'once' } });
+    const first = await run();
+    expect(first.status, first.text).toBe(202);
+    expect(await run()).toMatchObject({ status: 202, body: { id: first.body['id'] } });
+    expect((await api.call('GET', `${path}/executions`)).body['total']).toBe(1);
+  });
+
   test('is enabled by the value that is wished', async () => {
     const path = await made('toggled');
     for (const enabled of [false, false, true]) {
