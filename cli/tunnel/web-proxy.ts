@@ -30,6 +30,7 @@ export async function serveWeb(parts: WebProxyParts): Promise<{ url: string; ser
   const addresses: Addresses = { local: '', upstream: parts.upstream };
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
   server.on('request', (request, response) => {
+    if (isForThisMachine(request, addresses)) return sendOn(request, response, addresses);
     if (!isForUs(request, addresses)) return refuse(response);
     void relay(parts, agent, addresses, { request, response });
   });
@@ -47,10 +48,19 @@ export async function serveWeb(parts: WebProxyParts): Promise<{ url: string; ser
 
 /** A page elsewhere that makes the browser come here under another name (DNS rebinding) must not reach the device. */
 function isForUs({ headers }: IncomingMessage, { local }: Addresses): boolean {
-  const { host, port } = new URL(local);
-  return (
-    headers.host === host || headers.host === `127.0.0.1:${port}` || headers.host === `localhost:${port}`
-  );
+  return headers.host === new URL(local).host;
+}
+
+/** Names that all devices here would share, and their cookies with them. */
+function isForThisMachine({ headers }: IncomingMessage, { local }: Addresses): boolean {
+  const { port } = new URL(local);
+  return headers.host === `127.0.0.1:${port}` || headers.host === `localhost:${port}`;
+}
+
+/** Only the path is taken from the request: it cannot lead elsewhere. */
+function sendOn({ url }: IncomingMessage, response: ServerResponse, { local }: Addresses): void {
+  const path = url?.startsWith('/') ? url : '/';
+  response.writeHead(307, { location: `${local}${path}` }).end();
 }
 
 function refuse(response: ServerResponse): void {

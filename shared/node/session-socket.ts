@@ -19,7 +19,7 @@ export interface SessionSocketParts {
 /** An answer longer than this is not ours. */
 const maxRefusalBytes = 64 * 1024;
 
-/** The path to the controller does not pass raw upgrades: a proxy answered, or cut the connection. */
+/** The path to the controller does not pass raw upgrades: a proxy answered, asked on without it, or cut the connection. */
 class NotPassed extends Error {}
 
 /**
@@ -102,7 +102,7 @@ async function openWebSocket(parts: SessionSocketParts): Promise<Duplex> {
   return createWebSocketStream(ws, { allowHalfOpen: false });
 }
 
-/** Our own refusals are JSON; whatever else answers stands between us and the controller. */
+/** Our own refusals are JSON; whatever else answers stands between us and the controller, as does what took the upgrade out. */
 async function readRefusal(response: IncomingMessage): Promise<Error> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -115,6 +115,7 @@ async function readRefusal(response: IncomingMessage): Promise<Error> {
   const status = response.statusCode ?? 0;
   try {
     const { code, error, detail } = ErrorBody.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    if (code === 'upgrade_required') return new NotPassed(error);
     const known = code in errorTable ? (code as ErrorCode) : 'unavailable';
     return new AppError(known, error, { detail });
   } catch {

@@ -10,6 +10,8 @@ import { MusterProcess } from '../harness/muster-process.ts';
 import { lacks, notTested } from '../harness/not-tested.ts';
 import { connectTo, LoopbackServer } from '../harness/ports.ts';
 import { joinRemote } from '../harness/remote-device.ts';
+import { sessionUpgrade } from '../../shared/protocol/session.ts';
+import { type RawUpgrade, UpgradeProxy } from '../harness/upgrade-proxy.ts';
 import { projectRoot } from '../harness/source-files.ts';
 
 const roundTripMs = 100;
@@ -46,6 +48,23 @@ test('at 100 ms a stream is not held to what a small window allows, and arrives 
   expect(hash.digest('hex')).toBe(createHash('sha256').update(sent).digest('hex'));
   expect(sent.length / ms).toBeGreaterThan(2 * fixedWindowBytesPerMs);
 });
+
+test.each<RawUpgrade>(['refused', 'cut', 'stripped'])(
+  'both sides behind a proxy where a raw upgrade is %s have their session over WebSocket',
+  async (raw) => {
+    await using cluster = await Cluster.create('remote-proxy');
+    using proxy = await UpgradeProxy.listen(cluster.controller.port, raw);
+    await joinRemote(cluster, 'edge-1', {}, proxy.url);
+    const bytes = randomBytes(5_000_000);
+    await using muster = new MusterProcess(cluster, ['exec', 'edge-1', '--', 'cat'], {
+      env: { MUSTER_URL: proxy.url },
+    });
+    muster.child.stdin.end(bytes);
+    const { exitCode, stdout } = await muster.ended;
+    expect({ exitCode, isSame: stdout.equals(bytes) }).toEqual({ exitCode: 0, isSame: true });
+    expect(proxy.upgrades.filter((kind) => kind === sessionUpgrade)).toHaveLength(2);
+  },
+);
 
 test('with one packet of a hundred lost nothing is altered, and nothing stands still', async () => {
   const why = process.getuid?.() === 0 ? (lacks('unshare') ?? lacks('nft') ?? lacks('ip')) : 'It needs root';
