@@ -69,7 +69,7 @@ function enrolCommand(program: NodeJS.Process): Command {
       const { enrol } = await import('./enrol.ts');
       const { root_helper: helper } = await loadConfig(program, options.config);
       const folder = new DataFolder(options.data);
-      const { asOwnerOf, shareEnrolment } = await import('./share-enrolment.ts');
+      const { asOwnerOf, shareEnrolment, startServices } = await import('./share-enrolment.ts');
       const wish = {
         folder,
         ticket,
@@ -82,6 +82,7 @@ function enrolCommand(program: NodeJS.Process): Command {
       const outcome = await asOwnerOf(folder, () => enrol(wish));
       if (helper.socket !== undefined) {
         await shareEnrolment(folder, new DataFolder(helper.data), outcome.identity);
+        await startServices();
       }
       const { name, organization, controller_url: url } = outcome.identity;
       const said = {

@@ -1,7 +1,8 @@
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
+import { runTool } from './system/tool.ts';
 import { type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
 
 /** Root acts as the owner of the agent’s folder there: it follows no link that the agent's user could have laid. */
@@ -42,4 +43,15 @@ export async function shareEnrolment(
   }
   saveKeys(helper, keys);
   saveIdentity(helper, identity);
+}
+
+/** An installed agent begins to serve as soon as it is enrolled; both programs read who they are when they start. */
+export async function startServices(): Promise<void> {
+  if (!existsSync('/run/systemd/system')) return;
+  const units = ['muster-agent-root-helper.service', 'muster-agent.service'];
+  const end = await runTool('systemctl', ['restart', ...units], { timeoutMs: 150_000 });
+  if (end?.exitCode === 0) return;
+  throw new CommandError(
+    `This device is enrolled, but its services do not start: ${end?.stderr.trim() ?? 'no systemctl'}; see \`journalctl -u muster-agent\``,
+  );
 }

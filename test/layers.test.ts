@@ -105,6 +105,7 @@ const layers: Record<string, string[]> = {
 
   cli: ['shared', 'shared/node'],
   web: ['shared'],
+  systemd: ['*'],
   test: ['*'],
   bench: ['*'],
 };

@@ -1,0 +1,79 @@
+import type { Task } from '../../shared/api/tasks.ts';
+import { Appliance, type ApplianceOptions } from '../harness/appliance.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { builtPackages } from './built-packages.ts';
+
+/** A Debian machine with the real package on it, and a controller outside that it reaches over its network. */
+export class InstalledDevice implements AsyncDisposable {
+  readonly box: Appliance;
+  readonly name: string;
+  readonly #cluster: Cluster;
+
+  private constructor(box: Appliance, name: string, cluster: Cluster) {
+    this.box = box;
+    this.name = name;
+    this.#cluster = cluster;
+  }
+
+  /** Boots it, and installs the package as an administrator would. */
+  static async install(
+    cluster: Cluster,
+    name: string,
+    options: ApplianceOptions = {},
+  ): Promise<InstalledDevice> {
+    const { agent } = await builtPackages();
+    const box = await Appliance.boot({ name, ...options });
+    try {
+      await box.expose(7443, cluster.controller.port);
+      await box.must('dpkg', '--install', agent);
+      return new InstalledDevice(box, name, cluster);
+    } catch (error) {
+      await box[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** As `install`, then enrolled, approved, and online. */
+  static async enrolled(
+    cluster: Cluster,
+    name: string,
+    options: ApplianceOptions = {},
+  ): Promise<InstalledDevice> {
+    const device = await InstalledDevice.install(cluster, name, options);
+    await device.enrol();
+    return device;
+  }
+
+  async enrol(): Promise<void> {
+    const token = this.#cluster.controller.enrolmentToken;
+    await this.box.must('muster-agent', 'enrol', token, '--url', 'http://hub:7443', '--name', this.name);
+    await this.#cluster.approve(this.name);
+    await this.online();
+  }
+
+  online(online = true): Promise<void> {
+    return this.#cluster.online(this.name, online, 90_000);
+  }
+
+  /** Sends a task, waits for its end, and returns it. */
+  async run(type: string, parameters: Record<string, unknown> = {}, deadlineMs = 120_000): Promise<Task> {
+    return this.#cluster.controller.ended(await this.submit(type, parameters), deadlineMs);
+  }
+
+  /** Sends a task; returns its code. */
+  async submit(type: string, parameters: Record<string, unknown> = {}): Promise<string> {
+    const request = { type, payload: parameters, targets: { devices: [this.name] } };
+    const [code] = await this.#cluster.controller.run(request);
+    if (code === undefined) throw new Error(`no ${type} was made`);
+    return code;
+  }
+
+  /** What the services of the agent wrote to the journal. */
+  journal(): Promise<string> {
+    return this.box.must('journalctl', '--no-pager', '-o', 'cat', '-u', 'muster-agent*');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.box[Symbol.asyncDispose]();
+  }
+}
