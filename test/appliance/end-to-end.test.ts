@@ -58,29 +58,30 @@ describe.skipIf(notTested('configuration from end to end', applianceUnavailable(
         },
       });
       await box.expose(7443, cluster.controller.port);
-      await box.must(
-        process.execPath,
-        `${projectRoot}/agent/bin.js`,
-        'enrol',
-        '--data',
-        data,
-        '--url',
-        'http://hub:7443',
-        '--token',
-        cluster.controller.enrolmentToken,
-        '--name',
-        'edge-1',
-      );
-      await cluster.approve('edge-1');
-      await box.must('systemctl', 'daemon-reload');
-      await box.must('systemctl', 'start', 'muster-agent');
-      await cluster.online('edge-1');
+      await enrolled(box, 'edge-1');
     });
 
     afterAll(async () => {
       await box?.[Symbol.asyncDispose]();
       await cluster?.[Symbol.asyncDispose]();
     });
+
+    async function enrolled(machine: Appliance, name: string): Promise<void> {
+      const { enrolmentToken } = cluster.controller;
+      const enrol = [process.execPath, `${projectRoot}/agent/bin.js`, 'enrol', '--data', data];
+      await machine.must(...enrol, '--url', 'http://hub:7443', '--token', enrolmentToken, '--name', name);
+      await cluster.approve(name);
+      await machine.must('systemctl', 'daemon-reload');
+      await machine.must('systemctl', 'start', 'muster-agent');
+      await cluster.online(name);
+    }
+
+    /** Files of a device as a pull sees them now; each device has tokens of its own for secrets. */
+    async function seen(name: string): Promise<string> {
+      await json('pull', '--device', name, '--wait');
+      const { files } = (await json('config', 'show', name)) as { files: unknown[] };
+      return JSON.stringify(files).replace(/<secret:[0-9a-f]{8}>/g, '<secret>');
+    }
 
     const json = async (...args: string[]): Promise<unknown> => {
       const end = await cluster.muster([...args, '--json']);
@@ -232,7 +233,31 @@ describe.skipIf(notTested('configuration from end to end', applianceUnavailable(
       ]);
       expect(restored.exitCode, restored.stderr + restored.stdout).toBe(0);
       expect(await box.read('/etc/motd')).toBe('edge-1 of berlin\n');
-    });
+
+      await using fresh = await Appliance.boot({
+        name: 'edge-2',
+        hub: box.hub,
+        files: {
+          '/etc/systemd/system/muster-agent.service': agentUnit,
+          '/etc/nftables.conf': '#!/usr/sbin/nft -f\nflush ruleset\n',
+        },
+      });
+      await enrolled(fresh, 'edge-2');
+      const order = [
+        'backup',
+        'restore',
+        archive?.id ?? '',
+        '--device',
+        'edge-2',
+        '--identity-file',
+        first.file,
+      ];
+      const moved = await cluster.muster([...order, '--with-secrets', '--wait', '--yes']);
+      expect(moved.exitCode, moved.stderr + moved.stdout).toBe(0);
+      expect(await fresh.must('nft', 'list', 'ruleset')).toContain('first edge-1');
+      expect(await fresh.read('/etc/issue')).toBe(`password ${canary}\n`);
+      expect(await seen('edge-2')).toBe(await seen('edge-1'));
+    }, 300_000);
 
     test('an agent that is killed for good in the middle leaves the old configuration', async () => {
       const before = await ruleset();
