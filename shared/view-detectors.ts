@@ -7,10 +7,12 @@ export function hideDetected(text: string, token: SecretToken): string {
   return result
     .split('\n')
     .map((line) =>
-      keyed.reduce(
-        (left, pattern) => hide(left, pattern, (value) => (isPlain(value) ? value : token(value))),
-        line,
-      ),
+      keyWord.test(line)
+        ? keyed.reduce(
+            (left, pattern) => hide(left, pattern, (value) => (isPlain(value) ? value : token(value))),
+            line,
+          )
+        : line,
     )
     .join('\n');
 }
@@ -19,11 +21,16 @@ export function hideDetected(text: string, token: SecretToken): string {
 export function suspiciousLine(text: string, isPublic: string[]): number | undefined {
   const known = [...isPublic, ...publicEverywhere].map((pattern) => new RegExp(pattern, 'gu'));
   const found = text.split('\n').findIndex((line) => {
+    // What is public is cut out, which makes no word longer.
+    if (!longWord.test(line)) return false;
     const rest = known.reduce((left, pattern) => left.replaceAll(pattern, ' '), line);
-    return (rest.match(/[A-Za-z0-9+/_=-]{16,}/g) ?? []).some(looksRandom);
+    return (rest.match(longWords) ?? []).some(looksRandom);
   });
   return found < 0 ? undefined : found + 1;
 }
+
+const longWord = /[A-Za-z0-9+/_=-]{16}/;
+const longWords = /[A-Za-z0-9+/_=-]{16,}/g;
 
 /** Multi-line; the end of a block may be missing. */
 const detectors = [
@@ -33,8 +40,11 @@ const detectors = [
   /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'<>]*:(?<secret>[^\s/"'<>]+)@/dgu,
 ];
 
-const secretKey =
-  '[\\w.-]*(?:pass(?:word|wd|phrase)|secret|psk|pre[_-]?shared[_-]?key|private[_-]?key|api[_-]?key|auth(?:entication)?[_-]key|key-string|credential|token)[\\w.-]*';
+const secretWord =
+  'pass(?:word|wd|phrase)|secret|psk|pre[_-]?shared[_-]?key|private[_-]?key|api[_-]?key|auth(?:entication)?[_-]key|key-string|credential|token';
+const secretKey = `[\\w.-]*(?:${secretWord})[\\w.-]*`;
+/** No pattern of `keyed` finds anything in a line without one of these. */
+const keyWord = new RegExp(`${secretWord}|community`, 'iu');
 
 /** In one line. The value goes on to its end: to cut it at a quote would show the rest of a value that holds one. */
 const keyed = [

@@ -10,16 +10,20 @@ export const maxViewLine = 65_536;
 
 /** The rules in their order, line by line. A line that is too long becomes a note that it is hidden. */
 export function applyRules(text: string, rules: TextRule[], token: SecretToken, mask = maskedSecret): string {
-  const compiled = rules.map((rule) => ({ rule, pattern: new RegExp(rule.match, 'dgu') }));
+  const compiled = rules.map((rule) => ({
+    rule,
+    pattern: new RegExp(rule.match, 'dgu'),
+    once: new RegExp(rule.match, 'u'),
+  }));
   return text
     .split('\n')
     .flatMap((line) => {
       let left = line;
-      for (const { rule, pattern } of compiled) {
+      for (const { rule, pattern, once } of compiled) {
         if (left.length > maxViewLine) return [`${maskedSecret} (a line of ${left.length} characters)`];
-        if (rule.replace !== 'drop_line')
-          left = hide(left, pattern, rule.replace === 'mask' ? () => mask : token);
-        else if (new RegExp(rule.match, 'u').test(left)) return [];
+        if (!once.test(left)) continue;
+        if (rule.replace === 'drop_line') return [];
+        left = hide(left, pattern, rule.replace === 'mask' ? () => mask : token);
       }
       return [left];
     })
