@@ -32,6 +32,7 @@ export async function* download(
           throw new WrongAnswer(`more than the ${maxBytes} bytes that it may have`);
         hash.update(chunk);
         yield chunk;
+        parts.bytesPassed(chunk.length);
       }
       blob.total ??= blob.received;
       if (blob.received < blob.total)

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Clock, Random } from '../../shared/clock.ts';
+import { youngGarbage } from '../../shared/node/young-garbage.ts';
 import { secretsPath } from '../../shared/protocol/transfer.ts';
 import { download, type DownloadRequest } from './transfers-download.ts';
 import { type ExchangeParts, Exchanges, readBounded, requireType } from './transfers-exchange.ts';
@@ -38,6 +39,8 @@ export interface TransferParts {
   clock: Clock;
   random: Random;
   limits: TransferLimits;
+  /** To be told of bytes that came and are not needed any more. */
+  bytesPassed(bytes: number): void;
 }
 
 /** Bulk bytes over HTTP(S). Every request has a token of its own; all are safe to repeat, and are repeated while that may help. */
@@ -54,6 +57,7 @@ export class HttpTransfers implements Disposable {
       clock,
       random: exchange.random,
       limits: { ...defaultLimits, ...limits },
+      bytesPassed: youngGarbage(),
     };
   }
 

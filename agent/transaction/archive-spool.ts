@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { isFull } from './linux/workspace-durable.ts';
 
 /** What waits in memory at most, and how much of it is worth a request of its own. */
-const memoryBytes = 32 * 1024 * 1024;
-const worthBytes = 8 * 1024 * 1024;
+const memoryBytes = 16 * 1024 * 1024;
+const worthBytes = 4 * 1024 * 1024;
 /** Room on the disk that is left to others. */
 const spareBytes = 16 * 1024 * 1024;
 const readBytes = 256 * 1024;

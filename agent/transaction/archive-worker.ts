@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openPayload, sealPayload } from '../../shared/node/age-payload.ts';
+import { youngGarbage } from '../../shared/node/young-garbage.ts';
 import { compress } from './archive-compress.ts';
 import { DiskTree } from './archive-disk-tree.ts';
 import { checkArchive, type ExpectedArchive } from './archive-reader.ts';
@@ -22,7 +23,9 @@ export type Told =
 
 /** Bytes that are handed over at once, and how many pieces of what was made may be on their way, to be brought or in memory until they are. */
 const pieceBytes = 1024 * 1024;
-const maxPieces = 40;
+const maxPieces = 20;
+
+const bytesPassed = youngGarbage();
 
 const tell = (told: Told, memory: Uint8Array<ArrayBuffer>[] = []): void =>
   parentPort?.postMessage(
@@ -33,7 +36,10 @@ const tell = (told: Told, memory: Uint8Array<ArrayBuffer>[] = []): void =>
 async function run(job: ArchiveJob): Promise<unknown> {
   if (job.kind === 'check') return checkArchive(openPayload(pieces(), job.key), job.expected);
   const hash = createHash('sha256');
-  await handOver(sealed(job), (piece) => hash.update(piece));
+  await handOver(sealed(job), (piece) => {
+    hash.update(piece);
+    bytesPassed(2 * piece.length); // compressed, then encrypted
+  });
   return hash.digest('hex');
 }
 
@@ -101,6 +107,7 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
       continue;
     }
     yield piece.bytes.subarray(0, piece.length);
+    bytesPassed(2 * piece.length);
     tell({ taken: piece.bytes }, [piece.bytes]);
   }
 }

@@ -5,9 +5,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Instant, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
+import { youngGarbage } from '../../shared/node/young-garbage.ts';
 import type { BlobSource, BlobStore, ByteRange } from './blobs.ts';
 
 const temporaryFolder = 'tmp';
+const readBytes = 256 * 1024;
 const digestPattern = /^[0-9a-f]{64}$/;
 
 /**
@@ -17,6 +19,7 @@ const digestPattern = /^[0-9a-f]{64}$/;
 export class DiskBlobs implements BlobStore {
   readonly #folder: string;
   readonly #random: Random;
+  readonly #bytesPassed = youngGarbage();
 
   private constructor(folder: string, random: Random) {
     this.#folder = folder;
@@ -55,7 +58,8 @@ export class DiskBlobs implements BlobStore {
     const file = await open(this.#path(sha256)).catch(absent);
     if (file === undefined)
       throw new AppError('not_found', `The bytes of blob ${sha256} are not on the disk`);
-    return file.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+    const stream = file.createReadStream({ ...range, highWaterMark: readBytes });
+    return Readable.from(this.#counted(stream), { objectMode: false, highWaterMark: readBytes });
   }
 
   async delete(sha256: string): Promise<void> {
@@ -74,6 +78,13 @@ export class DiskBlobs implements BlobStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  async *#counted(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of stream) {
+      yield chunk;
+      this.#bytesPassed(chunk.length);
+    }
+  }
 
   #path(sha256: string): string {
     if (!digestPattern.test(sha256)) throw new Error(`not a digest: ${sha256}`);

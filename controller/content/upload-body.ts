@@ -3,14 +3,14 @@ import { Transform } from 'node:stream';
 export class TooLong extends Error {}
 
 /** Passes on so many bytes, tells `seen` of them, and fails at the first one more. */
-export function atMost(bytes: number, seen?: (chunk: Uint8Array) => void): Transform {
+export function atMost(bytes: number, seen: (chunk: Uint8Array) => void): Transform {
   let left = bytes;
   return new Transform({
     highWaterMark: 256 * 1024,
     transform(chunk: Buffer, _encoding, done) {
       left -= chunk.length;
       if (left < 0) return done(new TooLong());
-      seen?.(chunk);
+      seen(chunk);
       done(null, chunk);
     },
   });

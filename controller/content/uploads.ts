@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import { youngGarbage } from '../../shared/node/young-garbage.ts';
 import type { UploadName } from '../../shared/protocol/transfer.ts';
 import type { Store } from '../store/store.ts';
 import { type BlobProof, type Blobs, proofOf } from './blobs.ts';
@@ -48,6 +49,7 @@ export class Uploads {
   readonly #parts: UploadsParts;
   readonly #writers = new Map<string, Writer>();
   readonly #digests = new UploadDigests();
+  readonly #bytesPassed = youngGarbage();
   #syncing: { path: string; over: Promise<void> } | undefined;
 
   constructor(parts: UploadsParts) {
@@ -82,7 +84,11 @@ export class Uploads {
       const file = createWriteStream(path, { flags: 'a', mode: 0o600, highWaterMark: waitingBytes });
       const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
       try {
-        await pipeline(body.stream, atMost(slot.maxBytes - end, digest?.add), file, { signal });
+        const seen = (chunk: Uint8Array): void => {
+          digest?.add(chunk);
+          this.#bytesPassed(chunk.length);
+        };
+        await pipeline(body.stream, atMost(slot.maxBytes - end, seen), file, { signal });
         digest?.keep();
         if (file.bytesWritten >= largeBytes) this.#syncAhead(slot, path);
       } catch (error) {
