@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { describeAccess } from './store-conformance/access.ts';
 import { describeAccounts } from './store-conformance/accounts.ts';
+import { describeAssistant } from './store-conformance/assistant.ts';
 import { describeConfiguration } from './store-conformance/configuration.ts';
 import { describeContent } from './store-conformance/content.ts';
 import { describeDevices } from './store-conformance/devices.ts';
@@ -43,6 +44,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeConfiguration(promise);
     describeSessions(promise);
     describeWebhooks(promise);
+    describeAssistant(promise);
     describeTransactions(promise);
   });
 }
