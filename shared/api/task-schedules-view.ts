@@ -59,6 +59,17 @@ export const ScheduledScript = z.looseObject(devices);
 
 const cronExpression = z.string().max(1000).describe('minute hour day-of-month month day-of-week');
 const timezone = z.string().max(100).describe('an IANA name such as America/New_York');
+/** Of an answer that is sent back with something changed: not looked at. */
+const told = z.unknown().optional().describe('as it was answered; changes nothing');
+const toldBack = {
+  id: told,
+  last_run_at: told,
+  next_run_at: told,
+  created_by: told,
+  created_at: told,
+  updated_at: told,
+  executions: told,
+};
 const decided = { description: z.string().max(1000).optional(), enabled: z.boolean().optional(), ...bounds };
 
 /** POST /api/tasks/schedules */
@@ -80,6 +91,7 @@ export const ChangeTaskSchedule = z.strictObject({
   timezone: timezone.optional(),
   parameters: parameters.optional(),
   ...decided,
+  ...toldBack,
 });
 export type ChangeTaskSchedule = z.output<typeof ChangeTaskSchedule>;
 
@@ -109,6 +121,7 @@ export const ChangeAgentSchedule = z.strictObject({
   timezone: timezone.optional(),
   ...asked,
   ...decided,
+  ...toldBack,
 });
 export type ChangeAgentSchedule = z.output<typeof ChangeAgentSchedule>;
 

@@ -71,9 +71,12 @@ export function workOf(taskType: ScheduleTaskType, parameters: Record<string, un
       return run('SCRIPT', targetsOf(what, { device_ids, targets }), payload);
     }
     case 'agent_task':
-      return { kind: 'AGENT_TASK', request: parse(what, AgentTaskRequest, parameters) };
+      return { kind: 'AGENT_TASK', request: parse(what, Prompt, parameters) };
   }
 }
+
+/** Its time-out is said like that of all others. */
+const Prompt = AgentTaskRequest.omit({ timeout_seconds: true });
 
 const run = (type: TaskType, targets: Targets, payload: Record<string, unknown>): Work => ({
   kind: 'RUN',

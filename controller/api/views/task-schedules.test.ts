@@ -137,6 +137,30 @@ describe('a scheduled task', () => {
     });
   });
 
+  test.each([
+    ['backup', {}],
+    ['health_check', { checks: [{ check: 'memory' }] }],
+    ['custom_script', { script: 'true', env: { A: 'b' } }],
+  ])('of type %s may be sent back as it was read, with something changed', async (taskType, more) => {
+    const parameters = { device_ids: devices, ...more };
+    const path = await made(`sent back ${taskType}`, {
+      task_type: taskType,
+      parameters,
+      timeout_seconds: 77,
+    });
+    const read = (await api.call('GET', path)).body;
+    const answer = await api.call('PUT', path, {
+      body: { ...read, cron_expression: '5 4 * * *', id: 'other' },
+    });
+    expect(answer.status, answer.text).toBe(200);
+    expect((await api.call('GET', path)).body).toEqual({
+      ...read,
+      cron_expression: '5 4 * * *',
+      next_run_at: answer.body['next_run_at'],
+      updated_at: answer.body['updated_at'],
+    });
+  });
+
   test('runs while it is disabled, and its executions are found from it', async () => {
     const path = await made('off', {
       enabled: false,
