@@ -314,6 +314,16 @@ test('status shows drift, and what differs by unit', async () => {
   expect(controller.seen[0]?.query).toMatchObject({ device: 'edge', drift_status: 'DRIFT' });
 });
 
+test('status says of a device that no bundle is for it, and what drifts on it', async () => {
+  const nothing = { current_hash: null, desired_problem: 'no_bundle', in_sync: false };
+  const units = [{ unit: 'sshd', status: 'file_changed', message: '' }];
+  controller.on(`GET ${home}/sync/status`, ({ query }) => ({
+    body: paged([sampleStatus({ ...nothing, drift_status: 'DRIFT', units })], query),
+  }));
+  const { stdout } = await sync(['status', '-f', 'simple']);
+  expect(stdout).toMatch(/edge-1 +DRIFT +no bundle .*sshd file_changed\n/);
+});
+
 test('release allows what was rolled back', async () => {
   const route = `POST ${home}/devices/edge-1/sync/release`;
   controller.on(route, { body: { device_name: 'edge-1', released: ['abc'] } });

@@ -36,7 +36,8 @@ export const syncStatusView: View<Status> = {
 };
 
 /** Is what is desired now also what the device confirmed last? */
-function desiredText({ synced_hash, current_hash }: Status): string {
+function desiredText({ synced_hash, current_hash, desired_problem }: Status): string {
+  if (desired_problem === 'no_bundle') return 'no bundle';
   if (current_hash === null) return 'cannot be rendered';
   if (synced_hash === null) return 'not applied yet';
   return synced_hash === current_hash ? 'applied' : 'differs';

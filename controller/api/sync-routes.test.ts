@@ -236,6 +236,25 @@ describe('a plan', () => {
   });
 });
 
+test('the status of a device tells no bundle from one that cannot be rendered', async () => {
+  await using given = await stage();
+  const { desired } = given;
+  await desired.device('fw-1');
+  expect(await desired.status('fw-1')).toMatchObject({
+    current_hash: null,
+    desired_problem: 'no_bundle',
+    error: null,
+  });
+  await desired.bundle('base', { '/etc/motd': '{{ nobody }}' });
+  expect(await desired.status('fw-1')).toMatchObject({
+    current_hash: null,
+    desired_problem: 'not_renderable',
+    error: expect.stringContaining('nobody'),
+  });
+  await desired.bundle('base', { '/etc/motd': 'text' });
+  expect(await desired.status('fw-1')).toMatchObject({ desired_problem: null, error: null });
+});
+
 describe('a run of SYNC that is tried again', () => {
   test('is rendered anew, asked for as then, and linked; what cannot be rendered now is left out', async () => {
     await using given = await stage();

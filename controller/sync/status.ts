@@ -33,11 +33,14 @@ export async function syncStatus(
     shown.push({
       ...ofDevice(device, organization),
       current_hash: current,
+      desired_problem: desired.ok ? null : desired.problem.code,
       in_sync: current !== null && current === device.syncedContent && device.driftStatus === 'IN_SYNC',
       generation: config?.syncedGeneration ?? null,
       units: config?.units ?? [],
       quarantined: quarantined.map(({ content }) => content),
-      error: config?.error ?? (desired.ok ? null : desired.problem.message),
+      error:
+        config?.error ??
+        (desired.ok || desired.problem.code === 'no_bundle' ? null : desired.problem.message),
     });
     await pace.turn();
   }

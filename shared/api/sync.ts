@@ -109,6 +109,11 @@ export const SyncStatus = z.object({
   synced_at: Timestamp.nullable(),
   synced_hash: z.string().nullable().describe('content that the device confirmed last'),
   current_hash: z.string().nullable().describe('content desired now; null when it cannot be rendered'),
+  desired_problem: z
+    .string()
+    .nullable()
+    .optional()
+    .describe('why there is no desired content: `no_bundle` when none is for it, else the code of the error'),
   in_sync: z.boolean().describe('the desired content is confirmed, and nothing drifted since'),
   generation: z.int().nullable(),
   units: z.array(z.object({ unit: z.string(), status: z.string(), message: z.string() })),
