@@ -3,6 +3,7 @@ import { canMove, isFinal } from '../../shared/task-state.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Ledger, SeenTask } from './ledger.ts';
 import { logProblems } from './log-invariant.ts';
+import { questionProblems } from './question-invariant.ts';
 import { overruns } from './rollout-invariant.ts';
 import { brokenMachines, timesArmed } from './transaction-invariant.ts';
 import { type FinalRow, untruths } from './truth-invariant.ts';
@@ -52,6 +53,9 @@ export function violations({ ledger, controller, agents }: Evidence): Violation[
     }
   }
   found.push(...wrongAnswers(ledger), ...brokenMachines(ledger));
+  for (const problem of questionProblems(controller)) {
+    found.push({ invariant: 'a question is asked and decided once, and told as it was', problem });
+  }
   for (const problem of overruns(ledger, controller)) {
     found.push({ invariant: 'a rollout keeps its limits', problem });
   }

@@ -78,6 +78,8 @@ function drawScript(tag: number, random: SeededRandom): string {
     steps.push(`echo ${scriptLine(tag, line)}`);
     if (random.chance(lines > 10 ? 0.05 : 0.7)) steps.push(`sleep ${random.integer(0, 4000) / 1000}`);
   }
+  // Not drawn: what else happens in a run stays as it is.
+  if (lines > 0 && tag % 3 === 0) steps.unshift(`ask ${tag}? yes no --safe no`);
   if (random.chance(0.1)) steps.push('sleep 200');
   steps.push(random.chance(0.8) ? 'exit 0' : `exit ${random.integer(1, 9)}`);
   return steps.join('\n');

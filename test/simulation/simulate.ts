@@ -59,6 +59,7 @@ export async function simulate({
   const { scheduler, ledger } = world;
 
   world.start();
+  operator.answerQuestions();
   director.play(schedule.actions);
   await scheduler.run(schedule.durationMs);
   director.end();
