@@ -40,11 +40,13 @@ const ownUnits = [
   'muster-agent-root-helper.service',
   'muster-agent-root-helper.socket',
   'muster-guard-boot.service',
+  'muster-release-guard.service',
 ];
 const ownPaths = [
   '/etc/muster',
   '/usr/lib/muster-agent',
   '/var/lib/muster-agent',
+  '/var/lib/muster-releases',
   ...['/etc/systemd/system', '/lib/systemd/system', '/usr/lib/systemd/system'].flatMap((folder) =>
     ownUnits.flatMap((unit) => [`${folder}/${unit}`, `${folder}/${unit}.d`]),
   ),

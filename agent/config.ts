@@ -44,6 +44,22 @@ export const AgentConfigFile = z.strictObject({
     })
     .prefault({})
     .describe('the small program that does what needs root for an agent that is not'),
+  releases: z
+    .strictObject({
+      key_file: z
+        .string()
+        .startsWith('/')
+        .default('/etc/muster/release.pub')
+        .describe('public key (minisign) of whoever signs releases of the agent'),
+      public_keys: z.array(z.string().max(1024)).max(8).default([]).describe('further keys, one line each'),
+      folder: z
+        .string()
+        .startsWith('/')
+        .default('/var/lib/muster-releases')
+        .describe('where releases are unpacked; the launcher of the package knows only the default'),
+    })
+    .prefault({})
+    .describe('whose releases of the agent this device installs: the controller cannot change it'),
   slots: z
     .strictObject({
       exclusive: z.int().min(0).max(1).default(defaultSlots.exclusive),

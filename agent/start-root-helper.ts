@@ -6,14 +6,21 @@ import { CommandError } from './command-error.ts';
 import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { createPluginInstallHandler } from './handlers/plugin-install.ts';
+import type { Handler } from './handlers/handler.ts';
 import { handlers } from './handlers/registry.ts';
 import { readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpTransfers } from './link/transfers.ts';
+import { GuardProgram } from './releases/guard-program.ts';
+import { ReleaseFolder } from './releases/release-folder.ts';
 import { type HelperAddress, serveHelper } from './root-helper/helper-server.ts';
 import { OrderLedger } from './root-helper/order-ledger.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { createLinuxSystem } from './system/linux.ts';
+
+/** Where the Debian package lies. */
+const packageHome = '/usr/lib/muster-agent';
 
 export interface RootHelperOptions {
   /** The helper's own; the agent cannot write there. */
@@ -67,6 +74,7 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
       handlers: {
         ...Object.fromEntries(Object.entries({ SCRIPT, REBOOT, SHUTDOWN, RESTART }).filter(([, one]) => one)),
         ...configuration.handlers,
+        PLUGIN_INSTALL: installHandler(config, transfers, identity.controller_url),
       },
       policy: config.policy,
       ledger: new OrderLedger(join(folder.path, 'orders')),
@@ -81,6 +89,23 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
     stop.signal,
   );
   log.info({ event: 'helper.stopped' }, 'root helper stopped');
+}
+
+function installHandler(config: AgentConfig, transfers: HttpTransfers, controllerUrl: string): Handler {
+  const { folder, key_file: file, public_keys: publicKeys } = config.releases;
+  const { hostname, port, protocol } = new URL(controllerUrl);
+  return createPluginInstallHandler({
+    folder: new ReleaseFolder(folder),
+    trusted: { file, publicKeys },
+    transfers,
+    guard: new GuardProgram(packageHome, folder),
+    version: config.version,
+    platform: `${process.platform}-${process.arch}`,
+    controller: {
+      host: hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: Number(port) || (protocol === 'https:' ? 443 : 80),
+    },
+  });
 }
 
 /** systemd hands over the socket as file descriptor 3 (sd_listen_fds(3)); else the helper makes its own. */

@@ -51,6 +51,7 @@ const routeOf = {
   pull: 'pull',
   backup: 'backups',
   connect: 'devices/{device}/connect',
+  release: 'plugin-install',
 } as const;
 
 function jsonOf(text: string): unknown {

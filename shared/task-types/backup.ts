@@ -85,4 +85,3 @@ export const ArchiveStatement = z.object({
   content: z.string(),
 });
 export type ArchiveStatement = z.output<typeof ArchiveStatement>;
-

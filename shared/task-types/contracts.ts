@@ -2,6 +2,7 @@ import { Backup } from './backup.ts';
 import { Connect } from './connect.ts';
 import { HealthCheck } from './health-check.ts';
 import { Ping } from './ping.ts';
+import { PluginInstall } from './plugin-install.ts';
 import { Pull } from './pull.ts';
 import { Reboot } from './reboot.ts';
 import { Restart } from './restart.ts';
@@ -18,6 +19,7 @@ export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
   REBOOT: Reboot,
   SHUTDOWN: Shutdown,
   RESTART: Restart,
+  PLUGIN_INSTALL: PluginInstall,
   SYNC: Sync,
   PULL: Pull,
   BACKUP: Backup,

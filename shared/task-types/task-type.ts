@@ -143,7 +143,7 @@ export interface TaskContract<
   /** One sentence for help texts and OpenAPI. */
   summary: string;
   /** Made only by this part of the controller, which computes the parameters; a plain run request of the type is refused with the way to go. */
-  madeBy?: 'sync' | 'pull' | 'backup' | 'connect';
+  madeBy?: 'sync' | 'pull' | 'backup' | 'connect' | 'release';
   parameters: Parameters;
   result: Result;
 }

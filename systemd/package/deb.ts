@@ -30,6 +30,9 @@ export async function layOut(one: Package, root: string): Promise<void> {
     put(join(root, 'usr/bin', name), launcher(one, name, nodeOptions), 0o755);
   }
   stripAddons(home);
+  for (const [from, to] of Object.entries(one.scripts ?? {})) {
+    put(join(home, to), readFileSync(join(projectRoot, from)), 0o755);
+  }
   for (const unit of one.units) {
     put(join(root, 'lib/systemd/system', unit), readFileSync(join(projectRoot, 'systemd', unit)));
   }
@@ -91,6 +94,7 @@ function nodeBinary(): Buffer {
 
 function launcher(one: Package, name: string, nodeOptions: string[]): string {
   const home = `/usr/lib/${one.name}`;
+  if (one.starter !== undefined) return `#!/bin/sh\nexec ${home}/${one.starter} "$@"\n`;
   const command = [`${home}/bin/node`, ...nodeOptions, `${home}/programs/${name}/bin.js`].join(' ');
   // The controller's files belong to its own user, also those that `init` makes.
   const asUser =
@@ -147,7 +151,7 @@ function tidyModes(root: string): void {
   for (const path of filesBelow(root, { folders: true })) {
     const full = join(root, path);
     const stats = lstatSync(full);
-    const isProgram = stats.isDirectory() || /(^|\/)bin\/[^/]+$|\.sh$/.test(path);
+    const isProgram = stats.isDirectory() || /(^|\/)bin\/[^/]+$|\.sh$|\/launch$/.test(path);
     chmodSync(full, isProgram ? 0o755 : 0o644);
   }
 }

@@ -10,6 +10,12 @@ export interface Package {
   /** Files of this folder, and where they go. Those under /etc are kept as the administrator changed them. */
   files: Record<string, string>;
   depends: string[];
+  /** Programs beside those of the bundle: sources, and their names in the package's folder. */
+  scripts?: Record<string, string>;
+  /** What starts the programs instead of their own line; in the package's folder. */
+  starter?: string;
+  /** Devices can install its tree without the package. */
+  isReleased?: boolean;
 }
 
 const profiles = { 'shared/profiles': '../../shared/profiles' };
@@ -47,6 +53,7 @@ export const packages: Package[] = [
       'muster-agent-root-helper.service',
       'muster-agent-root-helper.socket',
       'muster-guard-boot.service',
+      'muster-release-guard.service',
     ],
     files: {
       'agent.yaml': '/etc/muster/agent.yaml',
@@ -54,6 +61,12 @@ export const packages: Package[] = [
       'muster-agent.8': '/usr/share/man/man8/muster-agent.8',
     },
     depends: ['libc6 (>= 2.34)', 'libstdc++6', 'systemd'],
+    scripts: {
+      'agent/releases/launch.sh': 'launch',
+      'agent/releases/release-guard.sh': 'release-guard.sh',
+    },
+    starter: 'launch',
+    isReleased: true,
   },
   {
     name: 'muster-controller',

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { TaskError } from '../../shared/errors.ts';
+import { minisignHash, verifyMinisign } from '../../shared/node/minisign.ts';
+import { compareVersions } from '../../shared/release.ts';
+import { PluginInstall, type PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
+import { unreachable } from '../../shared/unreachable.ts';
+import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
+import {
+  type SignedRelease,
+  signedRelease,
+  refusing,
+  type TrustedKeys,
+} from '../releases/trusted-release.ts';
+import { unpack } from '../releases/unpack.ts';
+import { type Handler, type HandlerContext, handle } from './handler.ts';
+import type { Transfers } from './transfers.ts';
+
+export interface PluginInstallParts {
+  folder: ReleaseFolder;
+  trusted: TrustedKeys;
+  transfers: Pick<Transfers, 'download'>;
+  guard: ReleaseGuard;
+  /** Of this process, and what it is a build for. */
+  version: string;
+  platform: string;
+  /** Where the controller is, for the guard. */
+  controller: { host: string; port: number };
+}
+
+/** The program that decides a trial; it needs neither the agent nor Node.js. */
+export interface ReleaseGuard {
+  /** Throws `TaskError` when this machine cannot switch versions. */
+  requireReady(): void;
+  /** Starts it outside of the agent; it does what the trial file says. Starting it twice is harmless. */
+  start(): Promise<void>;
+  /** `too_late`: it is decided already; `not_yet`: another version still runs beside this one. */
+  confirm(task: string): Promise<'confirmed' | 'too_late' | 'not_yet'>;
+}
+
+const spareBytes = 64 * 1024 * 1024;
+const lookEveryMs = 500;
+/** Beyond two windows: the guard looks once a second, and a restart takes its time. */
+const patienceMs = 120_000;
+
+/** Makes the handler of PLUGIN_INSTALL: the new version proves itself within a deadline, or the one before comes back. */
+export const createPluginInstallHandler = (parts: PluginInstallParts): Handler =>
+  handle(
+    PluginInstall,
+    async (wish, context) => {
+      const release = admit(parts, wish);
+      const { folder } = parts;
+      folder.create();
+      const name = `${wish.version}_${context.code}`;
+      await fetchArchive(parts, { wish, release, context });
+      context.progress({ percent: 60, message: 'unpacking' });
+      await unpack(folder.download, join(folder.versions, name), {
+        version: wish.version,
+        maxBytes: release.manifest.unpacked_bytes,
+        signal: context.signal,
+      });
+      context.signal.throwIfAborted();
+      context.progress({ percent: 80, message: `${wish.version} is on trial` });
+      folder.forgive(wish.sha256);
+      context.journal.write({ previousVersion: parts.version });
+      folder.arm(trialOf(parts, { wish, name, code: context.code }));
+      await parts.guard.start();
+      return decided(parts, wish, context);
+    },
+    async (wish, _interrupted, context) => {
+      // Nothing was switched, so nothing is lost by doing it once more.
+      if (parts.folder.trial()?.task !== context.code) return 'rerun';
+      await parts.guard.start();
+      return decided(parts, wish, context);
+    },
+  ) as Handler;
+
+/** Everything that can be known before a byte is fetched. */
+function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: PluginInstallParameters) {
+  guard.requireReady();
+  const release = signedRelease(wish, trusted);
+  if (wish.platform !== platform) {
+    throw new TaskError('wrong_platform', `The release is for ${wish.platform}, this device is ${platform}`);
+  }
+  folder.create();
+  const { floor } = folder;
+  if (floor !== undefined && compareVersions(wish.version, floor) < 0) {
+    throw new TaskError(
+      'below_floor',
+      `This device takes no release before ${floor}, and this is ${wish.version}`,
+    );
+  }
+  const bad = folder.badReason(wish.sha256);
+  if (bad !== undefined && !wish.force) {
+    throw new TaskError(
+      'known_bad',
+      `This device went back from this release before (${bad}): force it, or send another`,
+    );
+  }
+  const trial = folder.trial();
+  if (trial && ['ARMED', 'TRIAL', 'ROLLING_BACK'].includes(trial.state)) {
+    throw new TaskError('busy', `Version ${trial.version} of task ${trial.task} is still on trial`);
+  }
+  folder.keepOnly([nameOfCurrent(folder)]);
+  const needed = wish.bytes + release.manifest.unpacked_bytes + spareBytes;
+  if (folder.freeBytes < needed) {
+    throw new TaskError(
+      'disk_full',
+      `The release needs ${needed} bytes in ${folder.path}, and ${folder.freeBytes} are free`,
+    );
+  }
+  return release;
+}
+
+/** The archive is in `download`, and is what was signed, when this returns. */
+async function fetchArchive(
+  { folder, transfers }: PluginInstallParts,
+  {
+    wish,
+    release,
+    context,
+  }: { wish: PluginInstallParameters; release: SignedRelease; context: HandlerContext },
+): Promise<void> {
+  const digest = minisignHash();
+  const request = { code: context.code, sha256: wish.sha256, maxBytes: wish.bytes };
+  const proof = createHash('sha256');
+  let received = 0;
+  const file = await open(folder.download, 'w', 0o600);
+  try {
+    for await (const chunk of transfers.download(request, context.signal)) {
+      digest.update(chunk);
+      proof.update(chunk);
+      await file.writeFile(chunk);
+      received += chunk.length;
+      context.progress({ percent: Math.floor((received / wish.bytes) * 50), message: 'downloading' });
+    }
+  } finally {
+    await file.close();
+  }
+  refusing('bad_signature', () => {
+    if (proof.digest('hex') !== wish.sha256) throw new Error('its SHA-256 is another one');
+    verifyMinisign(release.signed, release.keys, digest.digest());
+  });
+}
+
+const trialOf = (
+  { folder, controller }: PluginInstallParts,
+  { wish, name, code }: { wish: PluginInstallParameters; name: string; code: string },
+): Trial => ({
+  state: 'ARMED',
+  task: code,
+  version: wish.version,
+  folder: name,
+  sha256: wish.sha256,
+  previous: nameOfCurrent(folder),
+  window_ms: wish.trial_seconds * 1000,
+  host: controller.host,
+  port: controller.port,
+  switched_at: '',
+  reason: '',
+});
+
+/** Waits for the end of the trial, and brings it about where this process is the one on trial. */
+async function decided(parts: PluginInstallParts, wish: PluginInstallParameters, context: HandlerContext) {
+  const { clock, signal, code } = context;
+  const until = clock.monotonic() + 2 * wish.trial_seconds * 1000 + patienceMs;
+  let heard = false;
+  for (;;) {
+    const trial = parts.folder.trial();
+    if (trial?.task !== code) throw new TaskError('interrupted', 'The file of the trial was taken away');
+    switch (trial.state) {
+      case 'CONFIRMED':
+        return confirmed(parts, wish, { trial, context });
+      case 'ROLLED_BACK':
+        throw new TaskError('rolled_back', `Back to ${parts.version}: ${trial.reason}`);
+      case 'TRIAL':
+        if (!heard && isOnTrial(parts, trial)) {
+          await context.reportPhase('TRIAL', `version ${parts.version} runs`);
+          heard = true;
+        }
+        if (heard) await parts.guard.confirm(code);
+        break;
+      case 'ARMED':
+      case 'ROLLING_BACK':
+        break;
+      default:
+        unreachable(trial.state);
+    }
+    if (clock.monotonic() > until) {
+      throw new TaskError(
+        'install_failed',
+        `The trial of ${trial.version} was not decided in time: it is ${trial.state}`,
+      );
+    }
+    await clock.sleep(lookEveryMs, signal);
+  }
+}
+
+/** This process is of the version that was unpacked, and says so itself. */
+const isOnTrial = ({ folder, version }: PluginInstallParts, trial: Trial): boolean =>
+  version === trial.version && process.execPath === join(folder.versions, trial.folder, 'bin/node');
+
+function confirmed(
+  { folder, trusted, version }: PluginInstallParts,
+  wish: PluginInstallParameters,
+  { trial, context }: { trial: Trial; context: HandlerContext },
+) {
+  folder.raiseFloor(signedRelease(wish, trusted).manifest.floor);
+  folder.keepOnly([trial.folder, trial.previous]);
+  const { previousVersion } = (context.journal.read() ?? {}) as { previousVersion?: string };
+  return {
+    previous_version: previousVersion ?? 'unknown',
+    version,
+    sha256: wish.sha256,
+    downtime_ms: Math.max(0, context.clock.now() - Number(trial.switched_at)),
+  };
+}
+
+/** What runs when nothing is on trial. */
+function nameOfCurrent(folder: ReleaseFolder): string {
+  if (!existsSync(folder.current)) return 'package';
+  return basename(readlinkSync(folder.current));
+}

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, createReadStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
+import { TaskError } from '../../shared/errors.ts';
+import { runTool } from '../system/tool.ts';
+
+/** What makes a tree one that the launcher starts. */
+const needed = ['bin/node', 'programs/muster-agent/bin.js'];
+const trialRunMs = 30_000;
+
+/**
+ * Unpacks an archive that was verified into `folder`. Until all of it is on the disk and has said the version it should be, it has another
+ * name: a tree without `.tmp` is whole.
+ */
+export async function unpack(
+  archive: string,
+  folder: string,
+  { version, maxBytes, signal }: { version: string; maxBytes: number; signal: AbortSignal },
+): Promise<void> {
+  const draft = `${folder}.tmp`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft);
+  chmodSync(draft, 0o755);
+  try {
+    await untar(archive, draft, { maxBytes, signal });
+    for (const path of needed) {
+      if (!existsSync(join(draft, path))) throw badRelease(`it has no ${path}`);
+    }
+    await requireVersion(draft, version);
+    await mustRun('sync', ['--file-system', draft]);
+    renameSync(draft, folder);
+    await mustRun('sync', [join(folder, '..')]);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function untar(
+  archive: string,
+  folder: string,
+  { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+): Promise<void> {
+  const argv = ['--extract', '--no-same-owner', '--same-permissions', '--directory', folder, '--file', '-'];
+  const tar = spawn('tar', argv, { stdio: ['pipe', 'ignore', 'pipe'], signal });
+  let said = '';
+  tar.stderr.setEncoding('utf8').on('data', (text: string) => {
+    if (said.length < 2000) said += text;
+  });
+  const ended = once(tar, 'close');
+  try {
+    await Promise.all([
+      pipeline(createReadStream(archive), createZstdDecompress(), atMost(maxBytes), tar.stdin, { signal }),
+      ended,
+    ]);
+  } catch (error) {
+    signal.throwIfAborted();
+    tar.kill('SIGKILL');
+    const why = said.trim() || (error instanceof Error ? error.message : String(error));
+    throw badRelease(`it cannot be unpacked: ${why.slice(0, 300)}`);
+  }
+  if (tar.exitCode !== 0) throw badRelease(`it cannot be unpacked: ${said.trim().slice(0, 300)}`);
+}
+
+function atMost(bytes: number): Transform {
+  let left = bytes;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length;
+      if (left < 0) done(new Error(`it has more than the ${bytes} bytes that it says it has`));
+      else done(null, chunk);
+    },
+  });
+}
+
+/** It can be started on this machine at all, and is what it says it is. */
+async function requireVersion(folder: string, version: string): Promise<void> {
+  const program = join(folder, 'programs/muster-agent/bin.js');
+  const end = await runTool(join(folder, 'bin/node'), [program, 'version'], { timeoutMs: trialRunMs });
+  const expected = `muster-agent ${version}`;
+  if (end?.exitCode === 0 && end.stdout.trim() === expected) return;
+  const came = (end?.stdout.trim() || end?.stderr.trim() || 'nothing').slice(0, 300);
+  throw badRelease(`asked for its version it said ${came}, expected ${expected}`);
+}
+
+async function mustRun(file: string, args: string[]): Promise<void> {
+  const end = await runTool(file, args, { timeoutMs: 120_000 });
+  if (end?.exitCode !== 0)
+    throw new TaskError('install_failed', `${file}: ${end?.stderr.trim() ?? 'missing'}`);
+}
+
+const badRelease = (why: string): TaskError =>
+  new TaskError('bad_release', `The release cannot run on this device: ${why}`);

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { maxReleaseBytes, ReleasePlatform, ReleaseVersion } from '../release.ts';
+import { taskContract } from './task-type.ts';
+
+/** COMPLETED when the new version runs, passed its self-check, and the controller heard from it. Made by `/plugin-install` only. */
+export const PluginInstall = taskContract({
+  name: 'PLUGIN_INSTALL',
+  summary: 'Installs a signed release of the agent, and goes back by itself when it does not prove itself',
+  madeBy: 'release',
+  parameters: z.strictObject({
+    version: ReleaseVersion,
+    platform: ReleasePlatform,
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    bytes: z.int().min(1).max(maxReleaseBytes),
+    signature: z.string().max(4096).describe('as minisign writes it; its trusted comment is the manifest'),
+    force: z.boolean().default(false).describe('also when this device went back from it before'),
+    trial_seconds: z
+      .int()
+      .min(20)
+      .max(300)
+      .default(120)
+      .describe('how long the new version may take to prove itself'),
+  }),
+  result: z.object({
+    previous_version: z.string(),
+    version: z.string(),
+    sha256: z.string(),
+    downtime_ms: z.int().describe('from the switch until the new version had reached the controller'),
+  }),
+});
+export type PluginInstallParameters = z.output<typeof PluginInstall.parameters>;
