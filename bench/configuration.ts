@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from '../test/harness/cluster.ts';
+import { residentPeak } from '../test/harness/resident-peak.ts';
 import { temporaryFolder } from './children.ts';
-import { cpuSeconds, emit, median, numberOption, residentPeak, tell } from './measure.ts';
+import { cpuSeconds, emit, median, numberOption, tell } from './measure.ts';
 
 const mib = 1024 * 1024;
 const files = 200;

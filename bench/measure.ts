@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Debian ships. */
 const ticksPerSecond = 100;
@@ -13,12 +13,6 @@ export function cpuSeconds(pid: number): number {
 /** Resident memory of a process in KiB. */
 export function residentKib(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-}
-
-/** Resets a process's highest resident memory; what is returned tells, in MiB, how high it was since. */
-export function residentPeak(pid: number): () => number {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5');
-  return () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
 
 /** Share of all processors (0 to 1) that was busy since `since`, as a hint how much a figure is worth on a shared machine. */
