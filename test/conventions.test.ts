@@ -104,8 +104,8 @@ test('modules hold no state: no `let` or `var` at the top of a file', () => {
   expect(state).toEqual([]);
 });
 
-/** The only test code that may look at the clock while it waits: always for a condition, and with a deadline. */
-const waiters = ['test/harness/until.ts'];
+/** The only test code that may use timers: it waits for a condition with a deadline, or is a path on which bytes take their time. */
+const waiters = ['test/harness/until.ts', 'test/harness/delayed-port.ts'];
 
 test('tests do not sleep', () => {
   const timer = /^(setTimeout|setInterval)$/;

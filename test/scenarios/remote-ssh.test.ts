@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, mkdirSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -95,6 +95,20 @@ describe.skipIf(missing)('OpenSSH through a session', () => {
     expect(ends.map(({ out }) => out.trim())).toEqual(ends.map((_, index) => String(index)));
     expect((await ssh(...shared, '-O', 'exit', 'edge-1.muster')).code).toBe(0);
     expect((await sessionsOf(cluster)).length).toBe(before + 1);
+  });
+
+  test.each([
+    ['with keep-alives a login that says nothing stays', 1, 0, 'still here\n'],
+    ['without them it ends at the idle limit', 0, 255, ''],
+  ])('%s', async (_what, interval, code, out) => {
+    const command = /ProxyCommand (.*) proxy /.exec(readFileSync(config, 'utf8'))?.[1] ?? '';
+    const end = await ssh(
+      ...['-o', `ProxyCommand=${command} proxy --idle 3s %h %p`],
+      ...['-o', `ServerAliveInterval=${interval}`],
+      'edge-1.muster',
+      'sleep 8; echo still here',
+    );
+    expect(end).toMatchObject({ code, out });
   });
 
   test('rsync brings a tree, and the second time only what changed', async () => {
