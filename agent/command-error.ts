@@ -9,7 +9,10 @@ export class CommandError extends Error {
   }
 }
 
-export const exitCodes: Record<'failed' | 'usage' | 'unanswered' | 'forbidden' | 'conflict' | 'unreachable', number> = {
+export const exitCodes: Record<
+  'failed' | 'usage' | 'unanswered' | 'forbidden' | 'conflict' | 'unreachable',
+  number
+> = {
   failed: 1,
   usage: 2,
   unanswered: 3,

@@ -97,7 +97,10 @@ export const ControllerConfig = z.strictObject({
         .boolean()
         .default(false)
         .describe('send to loopback, private and link-local addresses too'),
-      allow_http: z.boolean().default(false).describe('send to http URLs too, where everybody on the way reads along'),
+      allow_http: z
+        .boolean()
+        .default(false)
+        .describe('send to http URLs too, where everybody on the way reads along'),
     })
     .prefault({})
     .describe('where events may be sent'),

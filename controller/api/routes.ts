@@ -28,8 +28,8 @@ import { taskTypeRoutes } from './task-type-routes.ts';
 import { userRoutes } from './user-routes.ts';
 import { agentScheduleRoutes } from './views/agent-schedule-routes.ts';
 import { executionRoutes } from './views/execution-routes.ts';
-import { taskScheduleRoutes } from './views/task-schedule-routes.ts';
 import { taskRunRoutes } from './views/task-run-routes.ts';
+import { taskScheduleRoutes } from './views/task-schedule-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 
@@ -48,12 +48,12 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...assistantRoutes(bodyTexts),
   ...scheduleRoutes,
   ...questionRoutes,
+  ...taskScheduleRoutes,
   ...agentScheduleRoutes,
   ...executionRoutes,
-  ...taskScheduleRoutes,
+  ...taskRunRoutes,
   ...deviceRoutes,
   ...bundleRoutes,
-  ...taskRunRoutes,
   ...variableRoutes,
   ...syncRoutes(bodyTexts),
   ...restoreRoutes(bodyTexts),
