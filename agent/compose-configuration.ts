@@ -62,7 +62,7 @@ export async function composeConfiguration(
   const { folder, config, identity, asking, transfers, dummy, log } = options;
   if (!config.configuration.enabled) return { handlers: {}, facts: {} };
   if (!dummy && process.getuid?.() !== 0) {
-    log.info('not root: SYNC, PULL and BACKUP are not offered');
+    if (config.root_helper.socket === undefined) log.info('not root: SYNC, PULL and BACKUP are not offered');
     return { handlers: {}, facts: {} };
   }
   const opened = await openMachine(options).catch((error: unknown) => {

@@ -58,7 +58,10 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
   using transfers = new HttpTransfers({ ...asking, clock: systemClock });
   const system = createLinuxSystem({
     power: { env: process.env, unit: 'muster-agent.service', restartProcess: noSystemd },
-    processes: { scripts: { folder: '/run', agent: identity.device_id } },
+    processes: {
+      scripts: { folder: '/run', agent: identity.device_id },
+      agentProgram: process.argv[1] === undefined ? undefined : [process.execPath, process.argv[1]],
+    },
   });
   const configuration = await composeConfiguration({
     ...{ folder, config, identity, asking, transfers, system, log, dummy: false },
