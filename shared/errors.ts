@@ -9,6 +9,7 @@ export const errorTable = {
   not_approved: { status: 403, retryable: true },
   disabled: { status: 403, retryable: true },
   quarantined: { status: 403, retryable: true },
+  key_ended: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   conflict: { status: 409, retryable: false },

@@ -18,6 +18,7 @@ import { closeCodes, maxFrameBytes, protocolVersion } from '../shared/protocol/v
 const fingerprints: Record<number, string> = {
   1: '99432042e4a03f6a',
   2: '28950556c92d8fff',
+  3: 'acd01e89fcdad96e',
 };
 
 /** Everything that crosses the wire as words and shapes; descriptions are for people and may change. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DeviceName, Labels } from '../ids.ts';
+import { RawPublicKey } from './key-change.ts';
 
 /** Where agents say hello: WebSocket upgrade with `Authorization: Bearer <JWT>`, signed by the device's key (EdDSA), `aud` = controller id,
  * `sub` = device id, `exp` at most 60 s ahead, `jti` once. */
@@ -23,7 +24,7 @@ export const EnrolRequest = z.strictObject({
   secret: z.string().min(1).max(256),
   name: DeviceName,
   /** Raw Ed25519 public key, base64url. */
-  public_key: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected a raw Ed25519 public key in base64url'),
+  public_key: RawPublicKey,
   /** Fresh random text; the answer is signed over it. */
   nonce: z.string().min(16).max(128),
   agent_version: z.string().max(64),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TaskCode } from '../ids.ts';
 import type { Lane } from '../task-types/task-type.ts';
+import { KeyChanges } from './key-change.ts';
 
 const instant = z.number().int();
 const slot = z.int().min(0).max(1024).exactOptional();
@@ -40,6 +41,9 @@ export const Hello = z.object({
   clock: instant,
   /** SHA-256 of the facts, hex. */
   factsDigest: z.string().max(64),
+  /** Fingerprint of the newest controller key that the device trusts, and until when it trusts the one before. Since version 3. */
+  controllerKey: z.string().max(64).exactOptional(),
+  oldControllerKeyUntil: instant.exactOptional(),
 });
 export type Hello = z.output<typeof Hello>;
 
@@ -59,6 +63,10 @@ export const Welcome = z.object({
   tasks: z.array(z.object({ code: TaskCode, verdict: HeldVerdict })),
   /** The controller does not have the facts of this digest. */
   factsWanted: z.boolean(),
+  /** Changes of the controller's key that the device does not know, oldest first. Since version 3. */
+  keyChanges: KeyChanges.exactOptional(),
+  /** The device is to make a new key, and to show it (`deviceKeyPath`). Since version 3. */
+  rotateKey: z.boolean().exactOptional(),
 });
 export type Welcome = z.output<typeof Welcome>;
 

@@ -18,7 +18,7 @@ export const secretsPath = (code: TaskCode): string => `${devicePath}/tasks/${co
 /** GET answers `UploadState`; PATCH with `Upload-Offset: N` appends the body (`application/octet-stream`) and answers it; 409 `conflict` with the offset in `detail` when N is not where it ends. */
 export const uploadPath = (code: TaskCode, name: string): string =>
   `${devicePath}/tasks/${code}/uploads/${name}`;
-/** POST `UploadComplete`: the controller hashes what it holds, keeps it as a blob, and answers `UploadDone`. Repeating it is harmless. What does not fit is 422 `digest_mismatch`: the controller drops it, and the upload begins at 0 again. */
+/** POST `UploadComplete`: the controller compares what it holds with that, keeps it as a blob, and answers `UploadDone`. Repeating it is harmless. What does not fit is 422 `digest_mismatch`: the controller drops it, and the upload begins at 0 again. */
 export const uploadCompletePath = (code: TaskCode, name: string): string =>
   `${uploadPath(code, name)}/complete`;
 /** POST `PullReport` → `PullAnswer`. Repeating it is harmless. */
@@ -27,6 +27,8 @@ export const pullReportPath = (code: TaskCode): string => `${devicePath}/tasks/$
 export const archiveReportPath = (code: TaskCode): string => `${devicePath}/tasks/${code}/archive`;
 /** POST `ArchiveReadable` → `ArchiveAnswer`. */
 export const archiveReadablePath = (code: TaskCode): string => `${devicePath}/tasks/${code}/archive/readable`;
+/** POST `SignedKeyChange` of a `DeviceKeyChange` → `DeviceKeyAnswer`; needs no task. From then on both keys are accepted, until the device dials with the new one. Repeating it is harmless. */
+export const deviceKeyPath = `${devicePath}/key`;
 /** POST `ProbeRequest` → `ProbeAnswer`; needs no task. */
 export const probePath = `${devicePath}/probe`;
 
@@ -72,6 +74,9 @@ export const ArchiveAnswer = z.object({
   level: z.enum(['stored', 'readable', 'restorable']),
 });
 export type ArchiveAnswer = z.output<typeof ArchiveAnswer>;
+
+/** Fingerprint of the key that the controller holds as the next one. */
+export const DeviceKeyAnswer = z.object({ next: z.string() });
 
 /** Without meaning: makes question and answer longer than two of the largest packets of any network, so that a way that lets only small ones through fails. */
 export const probePaddingBytes = 20_000;

@@ -3,8 +3,9 @@
  *
  * 1: first version.
  * 2: tasks ask people: `task.question`, `task.question_closed`, `question.answer`.
+ * 3: keys change: `hello.controllerKey`, `welcome.keyChanges`, `welcome.rotateKey`.
  */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 /** An older peer is not told of questions: it would close the link. */
 export const questionsSince = 2;
 
