@@ -104,6 +104,16 @@ export const ControllerConfig = z.strictObject({
     })
     .prefault({})
     .describe('where events may be sent'),
+  releases: z
+    .strictObject({
+      public_keys: z
+        .array(z.string().max(1024))
+        .max(8)
+        .default([])
+        .describe('public keys (minisign) of whoever signs releases of the agent: others are not taken'),
+    })
+    .prefault({})
+    .describe('releases of the agent'),
   oidc: OidcConfig.optional().describe('an identity provider by which people may log in (OpenID Connect)'),
 });
 export type ControllerConfig = z.output<typeof ControllerConfig>;

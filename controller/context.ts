@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { join } from 'node:path';
 import { AppError } from '../shared/errors.ts';
 import { lockFolder } from '../shared/node/folder-lock.ts';
+import { parseMinisignKey } from '../shared/node/minisign.ts';
 import { createLogger, type Logger } from '../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import type { OidcSettings } from './access/oidc/oidc-config.ts';
@@ -84,6 +85,7 @@ async function build(
     uploadsFolder: join(data, 'uploads'),
     backupRetention: config.backup_retention,
     snapshotRetention: config.snapshot_retention,
+    releaseKeys: config.releases.public_keys.map(parseMinisignKey),
     log: log.child({ part: 'content' }),
   });
   const { houseKeep } = content;

@@ -6,6 +6,7 @@ import { configRoutes } from './configs.ts';
 import { deviceRoutes } from './devices.ts';
 import type { Http } from './http.ts';
 import { questionRoutes } from './questions.ts';
+import { releaseRoutes } from './releases.ts';
 import { organizationRoutes } from './organizations.ts';
 import { runRoutes } from './runs.ts';
 import { scheduleRoutes } from './schedules.ts';
@@ -33,6 +34,7 @@ export const createClient = (http: Http, organization: string) => ({
   schedules: scheduleRoutes(http, organization),
   questions: questionRoutes(http, organization),
   webhooks: webhookRoutes(http, organization),
+  releases: releaseRoutes(http, organization),
 });
 
 export type Client = ReturnType<typeof createClient>;

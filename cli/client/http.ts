@@ -23,6 +23,8 @@ export interface HttpParts {
 export interface RequestParts<Schema extends z.ZodType> {
   query?: object;
   body?: object;
+  /** A body that is not JSON. */
+  bytes?: Blob;
   /** Makes a request that creates something safe to send twice. */
   idempotencyKey?: string;
   signal?: AbortSignal;
@@ -101,6 +103,7 @@ export class Http {
     const response = await this.#fetch(method, path, {
       query: parts.query,
       body: parts.body,
+      bytes: parts.bytes,
       headers,
       signal: AbortSignal.any(signals),
     });
@@ -118,11 +121,12 @@ export class Http {
     if (organization !== undefined) headers['muster-organization'] = organization;
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (parts.body !== undefined) headers['content-type'] = 'application/json';
+    if (parts.bytes !== undefined) headers['content-type'] = 'application/octet-stream';
     try {
       return await fetch(`${this.url}${path}${queryText(parts.query)}`, {
         method,
         headers,
-        body: parts.body === undefined ? null : JSON.stringify(parts.body),
+        body: parts.bytes ?? (parts.body === undefined ? null : JSON.stringify(parts.body)),
         signal: parts.signal,
         // A redirect would carry the token to a place nobody named.
         redirect: 'error',
@@ -141,6 +145,7 @@ export class Http {
 interface FetchParts {
   query?: object | undefined;
   body?: object | undefined;
+  bytes?: Blob | undefined;
   headers: Record<string, string>;
   signal: AbortSignal;
 }

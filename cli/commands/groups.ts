@@ -106,6 +106,11 @@ export const groups: Group[] = [
     load: async () => (await import('./session.ts')).addSessionCommands,
   },
   {
+    name: 'release',
+    summary: 'Releases of the agent that devices can be told to install',
+    load: async () => (await import('./release.ts')).addReleaseCommands,
+  },
+  {
     name: 'enrolment-token',
     summary: 'Tokens that let devices ask to join',
     load: async () => (await import('./enrolment-token.ts')).addEnrolmentTokenCommands,

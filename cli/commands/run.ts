@@ -5,6 +5,7 @@ import { addRunDescribe } from './run/describe.ts';
 import { addRunHealthCheck } from './run/health-check.ts';
 import { addRunList } from './run/list.ts';
 import { addRunPing } from './run/ping.ts';
+import { addRunPluginInstall } from './run/plugin-install.ts';
 import { addRunPower } from './run/power.ts';
 import { addRunRetry } from './run/retry.ts';
 import { addRunScript } from './run/script.ts';
@@ -15,6 +16,7 @@ export function addRunCommands({ command, open }: GroupParts): void {
   command.commandsGroup('Issue a command:');
   addRunPing(command, open);
   addRunPower(command, open);
+  addRunPluginInstall(command, open);
   addRunScript(command, open);
   addRunHealthCheck(command, open);
   addRunAgentTask(command, open);

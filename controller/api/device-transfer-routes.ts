@@ -41,7 +41,7 @@ const blob = deviceRoute({
   produces: 'application/octet-stream',
   errors: ['digest_mismatch'],
   handle: async (call) => {
-    const task = await taskOfDevice(call, ['SYNC', 'BACKUP']);
+    const task = await taskOfDevice(call, ['SYNC', 'BACKUP', 'PLUGIN_INSTALL']);
     return sendBytes(call, await blobOfTask(call.parts, task, call.params.digest));
   },
 });

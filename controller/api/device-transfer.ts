@@ -4,6 +4,7 @@ import { parseJson } from '../../shared/parse.ts';
 import { UploadName } from '../../shared/protocol/transfer.ts';
 import { Backup } from '../../shared/task-types/backup.ts';
 import { maxRecordingBytes } from '../../shared/task-types/connect.ts';
+import { PluginInstall } from '../../shared/task-types/plugin-install.ts';
 import { Pull } from '../../shared/task-types/pull.ts';
 import { Sync } from '../../shared/task-types/sync.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
@@ -67,13 +68,18 @@ export async function keepRecording(
   );
 }
 
-/** A blob that the task may read: of a SYNC its manifest and the files of it, of a BACKUP what it brought itself. */
+/** A blob that the task may read: of a SYNC its manifest and the files of it, of a BACKUP what it brought itself, of a PLUGIN_INSTALL its release. */
 export async function blobOfTask(parts: ApiParts, task: TaskRow, sha256: string): Promise<Bytes> {
   const found = task.type === 'SYNC' ? await bytesOfSync(parts, task, sha256) : undefined;
   if (found !== undefined) return found;
   if (task.type === 'BACKUP') {
     const own = await parts.store.blobs.heldBy('upload', uploadHolder(task.code, 'archive'));
     if (own.includes(sha256)) return bytesOfBlob(parts, sha256);
+  }
+  if (task.type === 'PLUGIN_INSTALL') {
+    const what = `The parameters of task ${task.code}`;
+    const { sha256: wanted } = parseJson(what, PluginInstall.parameters, task.parameters);
+    if (wanted === sha256) return bytesOfBlob(parts, sha256);
   }
   throw new AppError('not_found', `Task ${task.code} has no blob ${sha256}`);
 }

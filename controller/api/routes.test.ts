@@ -8,6 +8,7 @@ import { oidcSample } from '../../test/harness/oidc-samples.ts';
 import { questionSample } from '../../test/harness/question-samples.ts';
 import { scheduleSample } from '../../test/harness/schedule-samples.ts';
 import { sessionSample } from '../../test/harness/session-samples.ts';
+import { releaseSample } from '../../test/harness/release-samples.ts';
 import { webhookSample } from '../../test/harness/webhook-samples.ts';
 import { configurationSample } from '../../test/harness/configuration-samples.ts';
 import { personLoggedIn } from '../../test/harness/people.ts';
@@ -184,6 +185,7 @@ async function requestFor(
     (await questionSample(api, route)) ??
     (await assistantSample(api, route)) ??
     (await webhookSample(api, route, name)) ??
+    (await releaseSample(api, route, name)) ??
     (await sessionSample(api, route, name));
   Object.assign(values, sample?.values);
   const body = sample ? sample.body : await bodyFor(route, name);

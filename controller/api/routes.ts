@@ -31,6 +31,7 @@ import { executionRoutes } from './views/execution-routes.ts';
 import { taskRunRoutes } from './views/task-run-routes.ts';
 import { taskScheduleRoutes } from './views/task-schedule-routes.ts';
 import { variableRoutes } from './variable-routes.ts';
+import { releaseRoutes } from './release-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 
 export interface RouteParts {
@@ -69,6 +70,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...organizationRoutes,
   ...taskTypeRoutes,
   ...sessionRoutes,
+  ...releaseRoutes(bodyTexts),
   ...webhookRoutes,
   ...eventRoutes(streams),
   ...systemRoutes(metrics, config.metricsAccess, openApi),

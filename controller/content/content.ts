@@ -6,6 +6,8 @@ import { Archives } from './archives.ts';
 import { controllerAuthor } from './audit-entry.ts';
 import { BlobGarbage } from './blobs-garbage.ts';
 import { type BlobStore, Blobs } from './blobs.ts';
+import type { MinisignKey } from '../../shared/node/minisign.ts';
+import { Releases } from './releases.ts';
 import { RetentionPlans } from './retention-plans.ts';
 import { SharedCommits } from './shared-commits.ts';
 import { Snapshots } from './snapshots.ts';
@@ -22,6 +24,8 @@ export interface ContentParts {
   /** Whether the rules for archives are applied without being asked; `plan` only makes plans and says so. */
   backupRetention?: 'off' | 'plan' | 'apply';
   snapshotRetention?: SnapshotRetention;
+  /** Who may sign releases of the agent; none are taken without. */
+  releaseKeys?: MinisignKey[];
 }
 
 /** Everything that keeps bytes: what devices bring, versions of configurations, backups. */
@@ -31,6 +35,7 @@ export interface Content {
   snapshots: Snapshots;
   archives: Archives;
   retention: RetentionPlans;
+  releases: Releases;
   /** One pass over what is not needed any more; called again and again. */
   houseKeep(signal: AbortSignal): Promise<void>;
 }
@@ -43,14 +48,18 @@ export function createContent(parts: ContentParts): Content {
   const uploads = new Uploads({ folder: uploadsFolder, blobs, store, log });
   const garbage = new BlobGarbage({ bytes, store, clock, log });
   const retention = new RetentionPlans({ store, clock });
+  const keys = parts.releaseKeys ?? [];
+  const releases = new Releases({ store, blobs, clock, random, folder: uploadsFolder, keys });
   return {
     blobs,
     uploads,
     snapshots: new Snapshots({ store, blobs, commits, clock, ...retained }),
     archives: new Archives({ store, blobs, clock, random }),
     retention,
+    releases,
     async houseKeep(signal) {
       await uploads.sweep(signal);
+      await releases.sweep();
       await garbage.collect(signal);
       await retention.prune();
       await retainUnasked(parts, retention, signal);

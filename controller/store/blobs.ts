@@ -11,7 +11,7 @@ export interface BlobRow {
 }
 
 /** Why a blob is kept. `upload`: a task brought it (`CODE/NAME`); the others name what it belongs to, `recording` by the code of the session's task. */
-export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest' | 'recording';
+export type BlobHolderKind = 'upload' | 'snapshot' | 'archive' | 'manifest' | 'recording' | 'release';
 
 export interface BlobRef {
   sha256: string;

@@ -9,6 +9,7 @@ import { historyTables } from './tables/history.ts';
 import { identityTables } from './tables/identities.ts';
 import { loginTables } from './tables/logins.ts';
 import { questionTables } from './tables/questions.ts';
+import { releaseTables } from './tables/releases.ts';
 import { scheduleTables } from './tables/schedules.ts';
 import { sessionTables } from './tables/sessions.ts';
 import { taskTables } from './tables/tasks.ts';
@@ -30,6 +31,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '007_assistant': assistantTables,
   '008_webhooks': webhookTables,
   '009_identities': identityTables,
+  '010_releases': releaseTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

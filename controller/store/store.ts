@@ -24,6 +24,7 @@ import { type SnapshotStore, SqlSnapshotStore } from './snapshots.ts';
 import { SqlTaskStore, type TaskStore } from './tasks.ts';
 import { SqlTextStore, type TextStore } from './texts.ts';
 import { SqlVariableStore, type VariableStore } from './variables.ts';
+import { type ReleaseStore, SqlReleaseStore } from './releases.ts';
 import { SqlWebhookDeliveryStore, type WebhookDeliveryStore } from './webhook-deliveries.ts';
 import { SqlWebhookStore, type WebhookStore } from './webhooks.ts';
 
@@ -49,6 +50,7 @@ export interface StoreTables {
   variables: VariableStore;
   manifests: ManifestStore;
   deviceConfigs: DeviceConfigStore;
+  releases: ReleaseStore;
   webhooks: WebhookStore;
   webhookDeliveries: WebhookDeliveryStore;
   sessions: SessionStore;
@@ -87,6 +89,7 @@ export class SqlStore implements Store {
   readonly variables: VariableStore;
   readonly manifests: ManifestStore;
   readonly deviceConfigs: DeviceConfigStore;
+  readonly releases: ReleaseStore;
   readonly webhooks: WebhookStore;
   readonly webhookDeliveries: WebhookDeliveryStore;
   readonly sessions: SessionStore;
@@ -119,6 +122,7 @@ export class SqlStore implements Store {
     this.variables = tables.variables;
     this.manifests = tables.manifests;
     this.deviceConfigs = tables.deviceConfigs;
+    this.releases = tables.releases;
     this.webhooks = tables.webhooks;
     this.webhookDeliveries = tables.webhookDeliveries;
     this.sessions = tables.sessions;
@@ -158,6 +162,7 @@ const tablesOf = (db: Db): StoreTables => ({
   variables: new SqlVariableStore(db),
   manifests: new SqlManifestStore(db),
   deviceConfigs: new SqlDeviceConfigStore(db),
+  releases: new SqlReleaseStore(db),
   webhooks: new SqlWebhookStore(db),
   webhookDeliveries: new SqlWebhookDeliveryStore(db),
   sessions: new SqlSessionStore(db),

@@ -16,6 +16,8 @@ import { keyInMemory } from '../../controller/content/secret-key.ts';
 import { openStore } from '../../controller/store/open.ts';
 import type { Store } from '../../controller/store/store.ts';
 import { createConfiguration } from '../../controller/sync/configuration.ts';
+import { minisignPublicKey, parseMinisignKey } from '../../shared/node/minisign.ts';
+import { releaseSigner } from './signed-release.ts';
 import { createWebhooks } from '../../controller/webhooks/create-webhooks.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { DeviceStatus } from '../../shared/api/devices.ts';
@@ -81,7 +83,12 @@ export class ApiUnderTest {
     const store = await openStore({ dialect: 'sqlite', path: ':memory:' });
     const base = { store, clock: systemClock, random: systemRandom, log: silentLogger() };
     const bytes = await DiskBlobs.open(join(folder.path, 'blobs'), systemRandom);
-    const content = createContent({ ...base, bytes, uploadsFolder: join(folder.path, 'uploads') });
+    const content = createContent({
+      ...base,
+      bytes,
+      uploadsFolder: join(folder.path, 'uploads'),
+      releaseKeys: [parseMinisignKey(minisignPublicKey(releaseSigner))],
+    });
     const bus = createInProcessBus();
     const masterKey = keyInMemory(systemRandom);
     const { webhooks, ...sending } = createWebhooks({
