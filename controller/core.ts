@@ -10,6 +10,7 @@ import { Admission, type AdmittedDevice } from './devices/admission.ts';
 import type { ControllerIdentity } from './devices/identity.ts';
 import { OnlineDevices } from './devices/online.ts';
 import { Presence } from './devices/presence.ts';
+import { DeviceKeys } from './devices/keys.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { Tokens } from './devices/tokens.ts';
 import { Links } from './link/links.ts';
@@ -74,6 +75,7 @@ export interface ControllerCore {
   readonly identity: ControllerIdentity;
   readonly admission: Admission;
   readonly devices: DeviceRegistry;
+  readonly deviceKeys: DeviceKeys;
   readonly tokens: Tokens;
   readonly access: Access;
   readonly events: EventStream;
@@ -107,6 +109,7 @@ export function createControllerCore(parts: ControllerParts): ControllerCore {
     identity,
     admission: built.admission,
     devices: built.devices,
+    deviceKeys: built.deviceKeys,
     tokens: built.tokens,
     access: built.access,
     events: built.events,
@@ -191,6 +194,7 @@ function assemble(parts: ControllerParts) {
     clock,
     random,
     settings,
+    keyChanges: identity.keyChanges ?? [],
     log: log.child({ part: 'commit' }),
     advanced: (deviceIds, runIds) => {
       dispatcher.wake(deviceIds);
@@ -208,8 +212,10 @@ function assemble(parts: ControllerParts) {
     failTasks: (tables, deviceId) => failDeviceTasks(tables, deviceId, clock.now()),
     tasksEnded: (moves) => dispatcher.runsAdvanced(moves.flatMap(({ runId }) => runId ?? [])),
   });
+  const deviceKeys = new DeviceKeys({ store, bus, clock, controllerId: identity.controllerId });
   const admission = new Admission({
     devices: store.devices,
+    keys: deviceKeys,
     clock,
     random,
     settings,
@@ -237,6 +243,7 @@ function assemble(parts: ControllerParts) {
     admission,
     assistant,
     commits,
+    deviceKeys,
     devices,
     dispatcher,
     inbox,

@@ -3,8 +3,10 @@ import { stringify } from 'yaml';
 import { ZodError } from 'zod';
 import { AppError } from '../shared/errors.ts';
 import { ConfigError } from '../shared/node/config-error.ts';
+import { parseDuration } from '../shared/time.ts';
 import { type ControllerConfig, defaultConfigFile, loadConfig } from './config.ts';
 import { type InitAnswer, initController } from './init.ts';
+import { finishKeys, rotateKey } from './rotate-key.ts';
 import { startController } from './start.ts';
 import { version } from './version.ts';
 
@@ -54,6 +56,7 @@ function createProgram(self: NodeJS.Process): Command {
     });
   addInit(program, self);
   addStart(program, self);
+  addRotateKey(program, self);
   addConfig(program, self);
   program
     .command('version')
@@ -142,6 +145,32 @@ function addStart(program: Command, self: NodeJS.Process): void {
       const config = await loadConfig(self.env, options.config, flagsOf(options));
       self.exitCode = await startController(self, options.data, config);
     });
+}
+
+function addRotateKey(program: Command, self: NodeJS.Process): void {
+  program
+    .command('rotate-key')
+    .description('give a stopped controller a new key, which devices follow by the word of the old one')
+    .option('--data <dir>', 'data folder', defaultData)
+    .option(
+      '--overlap <duration>',
+      'how long what the old key signed is obeyed, such as 7d',
+      parseDuration,
+      7 * 86_400_000,
+    )
+    .option('--finish', 'make no new key: end the overlap of the ones before now')
+    .addOption(new Option('-f, --format <format>').choices(['simple', 'json']).default('simple'))
+    .action(async ({ data, overlap, finish, format }: RotateKeyOptions) => {
+      const told = finish ? await finishKeys(data) : await rotateKey(data, overlap);
+      self.stdout.write(format === 'json' ? `${JSON.stringify(told.answer)}\n` : told.text);
+    });
+}
+
+interface RotateKeyOptions {
+  data: string;
+  overlap: number;
+  finish?: true;
+  format: string;
 }
 
 const flagsOf = (options: StartOptions): Partial<ControllerConfig> =>

@@ -4,6 +4,7 @@ import { describeAccounts } from './store-conformance/accounts.ts';
 import { describeAssistant } from './store-conformance/assistant.ts';
 import { describeConfiguration } from './store-conformance/configuration.ts';
 import { describeContent } from './store-conformance/content.ts';
+import { describeDeviceKeys } from './store-conformance/device-keys.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
 import { describeQuestions } from './store-conformance/questions.ts';
@@ -29,6 +30,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeAccess(promise);
     describeAccounts(promise);
     describeDevices(promise);
+    describeDeviceKeys(promise);
     describeWaitingTasks(promise);
     describeTaskReports(promise);
     describeTaskWork(promise);

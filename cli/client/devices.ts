@@ -15,8 +15,15 @@ export const deviceRoutes = (http: Http, organization: string) => {
     describe: (name: string) => http.request('GET', pathOf(name), { answer: device }),
 
     /** Also lifts a quarantine. Sent twice it is harmless. */
-    change: (name: string, verb: 'approve' | 'enable' | 'disable') =>
+    change: (name: string, verb: 'approve' | 'enable' | 'disable' | 'rotate-key' | 'revoke') =>
       http.request('POST', `${pathOf(name)}/${verb}`, { body: {}, answer: device }),
+
+    /** The token with which another machine takes its place. */
+    rebind: (name: string, expiresInSeconds: number) =>
+      http.request('POST', `${pathOf(name)}/rebind`, {
+        body: { expires_in_seconds: expiresInSeconds },
+        answer: async () => (await import('../../shared/api/access.ts')).CreatedEnrolmentToken,
+      }),
 
     rename: (name: string, newName: string) =>
       http.request('PUT', `${pathOf(name)}/rename`, { body: { new_name: newName }, answer: device }),

@@ -3,8 +3,10 @@ import { addDeviceChanges } from './device/change.ts';
 import { addDeviceDescribe } from './device/describe.ts';
 import { addDeviceLabel } from './device/label.ts';
 import { addDeviceList } from './device/list.ts';
+import { addDeviceRebind } from './device/rebind.ts';
 import { addDeviceRemove } from './device/remove.ts';
 import { addDeviceRename } from './device/rename.ts';
+import { addDeviceRevoke } from './device/revoke.ts';
 import type { GroupParts } from './groups.ts';
 
 export function addDeviceCommands({ command, open }: GroupParts): void {
@@ -14,5 +16,7 @@ export function addDeviceCommands({ command, open }: GroupParts): void {
   addDeviceApproveAll(command, open);
   addDeviceRename(command, open);
   addDeviceLabel(command, open);
+  addDeviceRebind(command, open);
+  addDeviceRevoke(command, open);
   addDeviceRemove(command, open);
 }

@@ -29,6 +29,9 @@ export const deviceView: View<Device> = {
     ['Synced content', device.synced_hash],
     ['Task types', device.task_types.join(', ')],
     ['Key fingerprint', device.key_fingerprint],
+    ['Next key fingerprint', device.next_key_fingerprint],
+    ['Key rotation', device.key_rotation ? 'waits for the device' : null],
+    ['Key revoked', paint.time(device.key_revoked_at)],
     ['Boot id', device.boot_id],
     ['UUID', device.uuid],
     ['Created', paint.time(device.created_at)],
@@ -41,6 +44,7 @@ export const deviceView: View<Device> = {
 };
 
 const linkOf = (device: Device): string => {
+  if (device.key_revoked_at !== null) return 'revoked';
   if (device.quarantine_reason !== null) return 'quarantined';
   return device.online ? 'online' : 'offline';
 };

@@ -4,6 +4,7 @@ import type { ControllerIdentity } from '../devices/identity.ts';
 import type { Access } from '../access/access.ts';
 import type { Content } from '../content/content.ts';
 import type { Admission } from '../devices/admission.ts';
+import type { DeviceKeys } from '../devices/keys.ts';
 import type { DeviceRegistry } from '../devices/registry.ts';
 import type { Tokens } from '../devices/tokens.ts';
 import type { Store } from '../store/store.ts';
@@ -28,6 +29,7 @@ export interface ApiCore {
   readonly identity: ControllerIdentity;
   readonly admission: Pick<Admission, 'authenticateRequest'>;
   readonly devices: DeviceRegistry;
+  readonly deviceKeys: Pick<DeviceKeys, 'hold'>;
   readonly tokens: Tokens;
   readonly access: Access;
   readonly events: EventStream;

@@ -2,6 +2,7 @@ import { accountRoutes } from './account-routes.ts';
 import { assistantRoutes } from './assistant-routes.ts';
 import { backupRoutes } from './backup-routes.ts';
 import { bundleRoutes } from './bundle-routes.ts';
+import { deviceKeyRoutes } from './device-key-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { deviceTransferRoutes } from './device-transfer-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
@@ -54,6 +55,7 @@ export const allRoutes = ({ config, metrics, streams, bodyTexts, openApi }: Rout
   ...executionRoutes,
   ...taskRunRoutes,
   ...deviceRoutes,
+  ...deviceKeyRoutes,
   ...bundleRoutes,
   ...variableRoutes,
   ...syncRoutes(bodyTexts),

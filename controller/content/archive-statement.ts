@@ -6,10 +6,12 @@ import { ArchiveStatement } from '../../shared/task-types/backup.ts';
 
 /** What the device says of an archive, once its signature is seen to be its own. Encryption alone has no sender. */
 export function signedStatement(
-  device: { id: string; publicKey: string },
+  device: { id: string; publicKey: string; nextPublicKey?: string | null },
   { statement: text, signature }: { statement: string; signature: string },
-): ArchiveStatement {
-  if (!verifyText(text, signature, importPublicKey(device.publicKey))) {
+): { statement: ArchiveStatement; deviceKey: string } {
+  const keys = [device.publicKey, device.nextPublicKey ?? device.publicKey];
+  const deviceKey = keys.find((key) => verifyText(text, signature, importPublicKey(key)));
+  if (deviceKey === undefined) {
     throw new AppError('invalid_parameters', 'The statement is not signed with the key of this device');
   }
   const statement = parseJson('The statement', ArchiveStatement, text);
@@ -21,5 +23,5 @@ export function signedStatement(
       `The statement is about device ${statement.device}, and came from ${device.id}`,
     );
   }
-  return statement;
+  return { statement, deviceKey };
 }

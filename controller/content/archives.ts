@@ -39,10 +39,10 @@ export class Archives {
   /** Takes what a BACKUP made, or its word that the newest archive still is what the device has. Repeating it is harmless. */
   async report(
     task: TaskRow,
-    device: { id: string; publicKey: string },
+    device: { id: string; publicKey: string; nextPublicKey?: string | null },
     report: ArchiveReport,
   ): Promise<Answer> {
-    const statement = signedStatement(device, report);
+    const { statement, deviceKey } = signedStatement(device, report);
     if (report.outcome === 'unchanged') return this.#unchanged(task, statement, report);
 
     const manifest = await this.#manifest(task, statement);
@@ -51,7 +51,7 @@ export class Archives {
       if (known?.statement === report.statement) return answerOf(known);
       if (known) throw new AppError('conflict', `Task ${task.code} has stored archive ${known.id} already`);
       const size = await requireBytes(tables, task, statement);
-      const row = this.#newArchive(task, { statement, report, manifest, size, deviceKey: device.publicKey });
+      const row = this.#newArchive(task, { statement, report, manifest, size, deviceKey });
       await this.#parts.blobs.hold(
         tables,
         [row.sha256, row.manifestSha256].map((sha256) => ({

@@ -1,9 +1,11 @@
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
-import { importPublicKey } from '../../shared/node/keys.ts';
+import { importPublicKey, verifyText } from '../../shared/node/keys.ts';
 import { type LinkRefusalDetail, linkTokenLifetimeSeconds } from '../../shared/protocol/enrol.ts';
+import type { EndedKey } from '../store/device-keys.ts';
 import type { DeviceRow } from '../store/devices.ts';
+import { whyEnded } from './keys.ts';
 import { RateLimit } from './rate-limit.ts';
 import { UsedTokens } from './used-tokens.ts';
 
@@ -16,6 +18,11 @@ export interface AdmittedDevice {
 export interface AdmissionParts {
   /** Devices by id, as many as asked for at once. */
   devices: { getMany(ids: string[]): Promise<DeviceRow[]> };
+  keys: {
+    /** Told before a link is opened with the key that was held as the device's next one. */
+    cameWith(device: DeviceRow, next: string): Promise<void>;
+    endedOf(deviceId: string): Promise<EndedKey[]>;
+  };
   clock: Clock;
   random: Random;
   controllerId: string;
@@ -24,6 +31,8 @@ export interface AdmissionParts {
 
 /** A device that is not wanted (yet) asks again after so long; spread, so that a fleet does not come in step. */
 const unwantedRetryMs = 60_000;
+/** A key that ended never comes back: only a person at the device can change that. */
+const endedRetryMs = 3_600_000;
 const shortRetryMs = 1_000;
 /** Clocks of both sides may differ by so much. */
 const toleranceSeconds = 5;
@@ -32,6 +41,7 @@ const toleranceSeconds = 5;
  * Decides who may open a link, before the upgrade completes. Refusals are `AppError`s whose `detail` is a `LinkRefusalDetail`.
  *
  * - Nothing is remembered for a caller that has not proven its key.
+ * - While a device changes its key both are accepted; a link that is opened with the new one ends the old one first.
  * - A token admits once; a token may live at most 60 s, so what was used is forgotten after two minutes.
  */
 export class Admission {
@@ -61,7 +71,7 @@ export class Admission {
 
   /** The same for a single request, of which a device that works makes many: only links are admitted at a bounded rate. */
   async authenticateRequest(authorization: string | undefined): Promise<AdmittedDevice> {
-    return this.#prove(authorization);
+    return admitted(await this.#prove(authorization));
   }
 
   async #authenticate(authorization: string | undefined): Promise<AdmittedDevice> {
@@ -70,25 +80,51 @@ export class Admission {
       const retryMs = waitMs + this.#jitter(waitMs + shortRetryMs);
       throw this.#refusal('too_many_requests', 'Too many devices connect at once', retryMs);
     }
-    return this.#prove(authorization);
+    const { device, key } = await this.#prove(authorization);
+    if (key !== device.publicKey) await this.#parts.keys.cameWith(device, key);
+    return admitted(device);
   }
 
-  async #prove(authorization: string | undefined): Promise<AdmittedDevice> {
+  /** The device, and which of its keys it showed. */
+  async #prove(authorization: string | undefined): Promise<Proof> {
     const token = /^Bearer ([A-Za-z0-9_.-]{1,4096})$/.exec(authorization ?? '')?.[1];
     if (token === undefined) {
       throw this.#refusal('not_authenticated', 'Expected Authorization: Bearer with a token of the device');
     }
     const deviceId = this.#claimedDevice(token);
     const device = await this.#lookUp(deviceId);
-    if (device === undefined) {
-      throw this.#refusal('not_authenticated', `There is no device ${deviceId} here`, unwantedRetryMs);
-    }
-    const jti = await this.#verify(token, device);
+    if (device === undefined) throw await this.#notKnown(token, { deviceId });
+    const key = hasSigned(device.nextPublicKey, token) ? (device.nextPublicKey ?? '') : device.publicKey;
+    const jti = await this.#verify(token, device, key);
     this.#refuseUnwanted(device);
     if (!this.#used.add(`${device.id} ${jti}`)) {
       throw this.#refusal('token_replayed', `The token of device ${device.name} was used before`);
     }
-    return { id: device.id, organizationId: device.organizationId };
+    return { device, key, id: device.id, organizationId: device.organizationId };
+  }
+
+  /** Whoever shows a key that was a device's once is told that it ended; nobody else learns anything. */
+  async #notKnown(
+    token: string,
+    { deviceId, device }: { deviceId: string; device?: DeviceRow },
+  ): Promise<AppError> {
+    const ended = (await this.#parts.keys.endedOf(deviceId)).find((one) => hasSigned(one.publicKey, token));
+    if (ended !== undefined) return this.#endedKey(device?.name ?? deviceId, ended.reason);
+    return device === undefined
+      ? this.#refusal('not_authenticated', `There is no device ${deviceId} here`, unwantedRetryMs)
+      : this.#refusal(
+          'not_authenticated',
+          `The token is not signed with the key of device ${device.name}`,
+          unwantedRetryMs,
+        );
+  }
+
+  #endedKey(device: string, reason: EndedKey['reason']): AppError {
+    return this.#refusal(
+      'key_ended',
+      `The key of device ${device} is accepted no more: ${whyEnded[reason]}. To join again the device needs an enrolment token, and \`muster-agent enrol --force\``,
+      endedRetryMs,
+    );
   }
 
   /** Whom the token claims to be from; proven by nothing yet. */
@@ -102,11 +138,11 @@ export class Admission {
     throw this.#refusal('not_authenticated', 'The token of the device does not name it (sub)');
   }
 
-  async #verify(token: string, device: DeviceRow): Promise<string> {
+  async #verify(token: string, device: DeviceRow, key: string): Promise<string> {
     const { clock, controllerId } = this.#parts;
     const now = clock.now();
     try {
-      const { payload } = await jwtVerify(token, importPublicKey(device.publicKey), {
+      const { payload } = await jwtVerify(token, importPublicKey(key), {
         algorithms: ['EdDSA'],
         audience: controllerId,
         subject: device.id,
@@ -124,6 +160,9 @@ export class Admission {
       return jti;
     } catch (error) {
       if (error instanceof AppError) throw error;
+      if (error instanceof errors.JWSSignatureVerificationFailed) {
+        throw await this.#notKnown(token, { deviceId: device.id, device });
+      }
       if (error instanceof errors.JWTExpired) throw this.#skewed(device, Number(error.payload.exp), now);
       if (error instanceof errors.JWTClaimValidationFailed && ['nbf', 'iat'].includes(error.claim)) {
         throw this.#skewed(device, Number(error.payload.exp), now);
@@ -142,6 +181,7 @@ export class Admission {
 
   #refuseUnwanted(device: DeviceRow): void {
     const retryMs = unwantedRetryMs / 2 + this.#jitter(unwantedRetryMs);
+    if (device.keyRevokedAt !== null) throw this.#endedKey(device.name, 'revoked');
     if (device.quarantinedAt !== null) {
       const why = device.quarantineReason ?? 'two agents used its key';
       throw this.#refusal('quarantined', `Device ${device.name} is in quarantine: ${why}`, retryMs);
@@ -164,6 +204,24 @@ export class Admission {
       retry_after_ms: Math.round(retryMs),
     };
     return new AppError(code, message, { detail });
+  }
+}
+
+interface Proof extends AdmittedDevice {
+  device: DeviceRow;
+  key: string;
+}
+
+const admitted = ({ id, organizationId }: AdmittedDevice): AdmittedDevice => ({ id, organizationId });
+
+/** Whether the key signed the token; what the token says is not looked at. */
+function hasSigned(publicKey: string | null, token: string): boolean {
+  if (publicKey === null) return false;
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  try {
+    return verifyText(`${header}.${payload}`, signature, importPublicKey(publicKey));
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
-import { hashSecret, importPublicKey, sameDigest, signText } from '../../shared/node/keys.ts';
+import { hashSecret, importPublicKey, keyFingerprint, sameDigest, signText } from '../../shared/node/keys.ts';
 import type { EnrolAnswer, EnrolRequest, EnrolStatement } from '../../shared/protocol/enrol.ts';
 import type { EnrolmentTokenRow } from '../store/access.ts';
 import type { DeviceRow } from '../store/devices.ts';
@@ -25,18 +25,38 @@ export interface Origin {
  *
  * - The token is used and the device created in one transaction: an answer that is lost costs no use, for the same key asking again
  *   gets the same device, with the token's secret but without another use.
+ * - A token that was made for one device lets the machine take its place; the caller then closes the link of the machine before.
  * - The answer is signed over the device's nonce: nobody else can have given it.
  */
-export async function enrol(parts: EnrolParts, request: EnrolRequest, origin: Origin): Promise<EnrolAnswer> {
+export async function enrol(
+  parts: EnrolParts,
+  request: EnrolRequest,
+  origin: Origin,
+): Promise<{ answer: EnrolAnswer; reboundId?: string }> {
   checkKey(request.public_key);
+  let reboundId: string | undefined;
   const device = await parts.store.transaction(async (tables) => {
+    reboundId = undefined;
     const token = await tokenOf(tables, request.secret);
+    const rebindId = token.deviceId ?? null;
     const known = await tables.devices.byPublicKey(request.public_key);
-    if (known !== undefined && known.organizationId === token.organizationId) return known;
-    return join(parts, tables, { token, request, origin });
+    if (known?.organizationId === token.organizationId && known.keyRevokedAt === null) {
+      if (rebindId === null || rebindId === known.id) return known;
+    }
+    if (known !== undefined || (await tables.devices.keys.isTaken(request.public_key))) {
+      throw new AppError(
+        'conflict',
+        'The key of this device is in use already, or was before: enrol with --force, which makes a new one',
+      );
+    }
+    const joining = { token, request, origin };
+    if (rebindId === null) return join(parts, tables, joining);
+    reboundId = rebindId;
+    return rebind(parts, tables, { ...joining, deviceId: rebindId });
   });
   const organization = await parts.store.access.organization(device.organizationId);
-  return signedAnswer(parts.identity, request, device, organization?.name ?? device.organizationId);
+  const answer = signedAnswer(parts.identity, request, device, organization?.name ?? device.organizationId);
+  return reboundId === undefined ? { answer } : { answer, reboundId };
 }
 
 function checkKey(publicKey: string): void {
@@ -56,10 +76,59 @@ async function tokenOf(tables: StoreTables, secret: string): Promise<EnrolmentTo
   return token;
 }
 
+interface Joining {
+  token: EnrolmentTokenRow;
+  request: EnrolRequest;
+  origin: Origin;
+}
+
+/** The machine takes the place of a device: name, labels, history and tasks stay, the key before it ends. */
+async function rebind(
+  { clock }: EnrolParts,
+  tables: StoreTables,
+  { token, request, origin, deviceId }: Joining & { deviceId: string },
+): Promise<DeviceRow> {
+  const now = clock.now();
+  const before = await tables.devices.get(deviceId);
+  if (before === undefined) throw new AppError('not_found', 'The device that this token is for was removed');
+  if (!(await tables.access.useEnrolmentToken(token.id, now))) throw spent(token, now);
+  await tables.devices.keys.replace(deviceId, request.public_key, now);
+  const { name, organizationId } = before;
+  const detail = {
+    token: token.name,
+    from: keyFingerprint(before.publicKey),
+    to: keyFingerprint(request.public_key),
+    told_name: request.name,
+  };
+  await tables.events.append([
+    {
+      type: 'device.rebound',
+      at: now,
+      organizationId,
+      deviceId,
+      taskId: null,
+      runId: null,
+      data: { name, ...detail },
+    },
+  ]);
+  await tables.audit.append([
+    {
+      at: now,
+      organizationId,
+      actor: `device ${name}`,
+      action: 'device.rebind',
+      target: name,
+      detail,
+      ...origin,
+    },
+  ]);
+  return { ...before, publicKey: request.public_key };
+}
+
 async function join(
   { clock, random }: EnrolParts,
   tables: StoreTables,
-  { token, request, origin }: { token: EnrolmentTokenRow; request: EnrolRequest; origin: Origin },
+  { token, request, origin }: Joining,
 ): Promise<DeviceRow> {
   const now = clock.now();
   if (!(await tables.access.useEnrolmentToken(token.id, now))) throw spent(token, now);

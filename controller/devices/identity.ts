@@ -3,18 +3,21 @@ import { join } from 'node:path';
 import type { Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair } from '../../shared/node/keys.ts';
+import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import type { SettingStore } from '../store/settings.ts';
+import { keyChanges, keyFileName, settleKey } from './rotate-controller-key.ts';
 
 /** Who this controller is: agents pin its key, tokens name its id. */
 export interface ControllerIdentity {
   controllerId: string;
   keys: KeyPair;
+  /** How the key changed, oldest first: devices follow it from the key they know. */
+  keyChanges?: SignedKeyChange[];
   /** Signs the access tokens of people who log in, and nothing else. */
   sessionKeys?: KeyPair;
 }
 
 const idSetting = 'controller_id';
-export const keyFileName = 'controller-key.pem';
 const sessionKeyFileName = 'session-key.pem';
 
 /** Makes the key file (0600, in the data folder) and the id (in the store); never replaces an existing key. */
@@ -44,7 +47,13 @@ export async function loadIdentity(settings: SettingStore, dataFolder: string): 
   const sessionPath = join(dataFolder, sessionKeyFileName);
   // Losing it only ends sessions: it is simply made again.
   if (!existsSync(sessionPath)) writeKey(sessionPath);
-  return { controllerId, keys: readKey(path), sessionKeys: readKey(sessionPath) };
+  await settleKey(settings, dataFolder);
+  return {
+    controllerId,
+    keys: readKey(path),
+    keyChanges: await keyChanges(settings),
+    sessionKeys: readKey(sessionPath),
+  };
 }
 
 const writeKey = (path: string): void =>

@@ -44,7 +44,8 @@ export class DeviceRegistry {
   }
 
   async enrol(request: EnrolRequest, origin: Origin): Promise<EnrolAnswer> {
-    const answer = await enrol(this.#parts, request, origin);
+    const { answer, reboundId } = await enrol(this.#parts, request, origin);
+    if (reboundId !== undefined) this.#close(reboundId, 'another machine took the place of the device');
     this.#parts.bus.publish('events', {});
     return answer;
   }
@@ -70,6 +71,33 @@ export class DeviceRegistry {
       tables.devices.setStatus(id, 'DISABLED', now),
     );
     this.#close(device.id, 'the device was disabled');
+    return device;
+  }
+
+  /** The device makes a new key as soon as it is there; until it came with that, both are accepted. Throws `conflict` for a revoked key. */
+  async rotateKey(actor: Actor, name: string): Promise<DeviceRow> {
+    const change = { action: 'device.rotate_key', event: 'device.key_wanted' } as const;
+    const device = await this.#change(actor, name, change, async (tables, { id, keyRevokedAt }, now) => {
+      if (keyRevokedAt !== null) {
+        throw new AppError(
+          'conflict',
+          `The key of device ${name} was revoked: it cannot vouch for another one`,
+        );
+      }
+      await tables.devices.keys.want(id, now);
+    });
+    // It is told when it comes back.
+    this.#close(device.id, 'the device is to make a new key', closeCodes.goingAway);
+    return device;
+  }
+
+  /** Its key is refused for ever; the device stays, until another machine takes its place. Its tasks wait. */
+  async revoke(actor: Actor, name: string): Promise<DeviceRow> {
+    const change = { action: 'device.revoke', event: 'device.key_revoked' } as const;
+    const device = await this.#change(actor, name, change, (tables, { id }, now) =>
+      tables.devices.keys.revoke(id, now),
+    );
+    this.#close(device.id, 'the key of the device was revoked');
     return device;
   }
 
@@ -100,13 +128,14 @@ export class DeviceRegistry {
     );
   }
 
-  /** Fails its open tasks (`device_removed`), closes its link, frees its name and key. */
+  /** Fails its open tasks (`device_removed`), closes its link, frees its name, ends its key for ever. */
   async remove(actor: Actor, name: string): Promise<void> {
     let moves: TaskMove[] = [];
     const change = { action: 'device.remove', event: 'device.removed' } as const;
     const device = await this.#change(actor, name, change, async (tables, { id }, now) => {
       moves = await this.#parts.failTasks(tables, id);
       await tables.variables.removeDevice(id);
+      await tables.devices.keys.end(id, 'removed', now);
       await tables.devices.remove(id, now);
     });
     this.#close(device.id, 'the device was removed');
@@ -164,8 +193,8 @@ export class DeviceRegistry {
     return device;
   }
 
-  #close(deviceId: string, reason: string): void {
-    this.#parts.bus.publish('close', { deviceIds: [deviceId], code: closeCodes.deviceNotEnabled, reason });
+  #close(deviceId: string, reason: string, code: number = closeCodes.deviceNotEnabled): void {
+    this.#parts.bus.publish('close', { deviceIds: [deviceId], code, reason });
   }
 }
 

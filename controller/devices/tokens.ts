@@ -110,10 +110,13 @@ export class Tokens {
       autoApprove: boolean;
       labels: Labels;
       expiresAt: Instant | null;
+      /** Whoever uses it takes the place of this device. */
+      device?: { id: string; name: string };
     },
   ): Promise<{ row: EnrolmentTokenRow; ticket: string }> {
     const { store, clock, random } = this.#parts;
     const secret = secretOf(random);
+    const { device, ...rest } = wish;
     const row: EnrolmentTokenRow = {
       id: random.uuid(),
       organizationId: organization.id,
@@ -122,11 +125,16 @@ export class Tokens {
       uses: 0,
       createdAt: clock.now(),
       revokedAt: null,
-      ...wish,
+      deviceId: device?.id ?? null,
+      ...rest,
     };
     await store.transaction(async (tables) => {
       await tables.access.insertEnrolmentToken(row);
-      const detail = { max_uses: wish.maxUses, auto_approve: wish.autoApprove };
+      const detail = {
+        max_uses: wish.maxUses,
+        auto_approve: wish.autoApprove,
+        ...(device && { rebind: device.name }),
+      };
       await tables.audit.append([this.#audit(actor, 'enrolment_token.create', wish.name, detail)]);
     });
     return { row, ticket: this.#ticket(secret) };

@@ -57,6 +57,8 @@ export interface EnrolmentTokenRow {
   createdAt: Instant;
   expiresAt: Instant | null;
   revokedAt: Instant | null;
+  /** Who uses it takes the place of this device, instead of becoming a new one. */
+  deviceId?: string | null;
 }
 
 /** What somebody shows: a personal access token, or the session of a login. */

@@ -89,6 +89,7 @@ type StoredDevice = Omit<DeviceRow, 'labels' | 'taskTypes' | 'slots' | 'facts'> 
 
 const columns =
   sql.raw(`d.id, d.organization_id as "organizationId", d.name, d.status, d.public_key as "publicKey",
+  d.next_public_key as "nextPublicKey", d.key_wanted_at as "keyWantedAt", d.key_revoked_at as "keyRevokedAt",
   d.labels, d.agent_version as "agentVersion", d.task_types as "taskTypes", d.slots, f.facts,
   d.facts_digest as "factsDigest", d.boot_id as "bootId", d.instance_id as "instanceId", d.epoch, d.connection,
   d.store_id as "storeId", d.quarantined_at as "quarantinedAt", d.quarantine_reason as "quarantineReason",

@@ -6,6 +6,7 @@ import type { Labels } from '../../shared/ids.ts';
 import type { Lane } from '../../shared/task-types/task-type.ts';
 import type { PageOf, Paging } from './access.ts';
 import { advance, deviceStores, saveHellos } from './device-stores.ts';
+import { type DeviceKeyStore, SqlDeviceKeyStore } from './device-keys.ts';
 import { briefDevices, listDevices, readDevices } from './device-reads.ts';
 import { type Db, all, atomically } from './dialect.ts';
 import { orNameTaken } from './name-taken.ts';
@@ -28,6 +29,12 @@ export interface DeviceRow {
   name: string;
   status: DeviceStatus;
   publicKey: string;
+  /** Accepted beside `publicKey` until the device comes with it. */
+  nextPublicKey: string | null;
+  /** The device is to make a new key. */
+  keyWantedAt: Instant | null;
+  /** Its key ended, and no other took its place. */
+  keyRevokedAt: Instant | null;
   labels: Labels;
   agentVersion: string | null;
   taskTypes: string[];
@@ -105,6 +112,8 @@ export interface DeviceFilter {
 
 /** Devices that are not removed, unless said otherwise. */
 export interface DeviceStore {
+  readonly keys: DeviceKeyStore;
+
   /** Throws `AppError('name_taken')` when the name or the key is in use. */
   insert(device: NewDevice): Promise<void>;
   get(id: string): Promise<DeviceRow | undefined>;
@@ -135,10 +144,12 @@ export interface DeviceStore {
 }
 
 export class SqlDeviceStore implements DeviceStore {
+  readonly keys: DeviceKeyStore;
   readonly #db: Db;
 
   constructor(db: Db) {
     this.#db = db;
+    this.keys = new SqlDeviceKeyStore(db);
   }
 
   async insert(device: NewDevice): Promise<void> {

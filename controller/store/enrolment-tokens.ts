@@ -17,6 +17,7 @@ export async function insertEnrolmentToken(db: Db, row: EnrolmentTokenRow): Prom
     created_at: row.createdAt,
     expires_at: row.expiresAt,
     revoked_at: row.revokedAt,
+    device_id: row.deviceId ?? null,
   };
   await orNameTaken(
     db,
@@ -94,6 +95,7 @@ const enrolmentTokenColumns = [
   'created_at as createdAt',
   'expires_at as expiresAt',
   'revoked_at as revokedAt',
+  'device_id as deviceId',
 ] as const;
 
 type StoredEnrolmentToken = Omit<EnrolmentTokenRow, 'autoApprove' | 'labels'> & {

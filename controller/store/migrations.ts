@@ -7,6 +7,7 @@ import { contentTables } from './tables/content.ts';
 import { deviceTables } from './tables/devices.ts';
 import { historyTables } from './tables/history.ts';
 import { identityTables } from './tables/identities.ts';
+import { keyTables } from './tables/keys.ts';
 import { loginTables } from './tables/logins.ts';
 import { questionTables } from './tables/questions.ts';
 import { releaseTables } from './tables/releases.ts';
@@ -32,6 +33,7 @@ const migrations: Record<string, (dialect: Dialect) => RawBuilder<unknown>[]> = 
   '008_webhooks': webhookTables,
   '009_identities': identityTables,
   '010_releases': releaseTables,
+  '011_key_rotation': keyTables,
 };
 
 /** Brings the schema up to date; throws when a migration fails or the database is newer than this program. */

@@ -68,6 +68,7 @@ export interface Schema {
     created_at: number;
     expires_at: number | null;
     revoked_at: number | null;
+    device_id: string | null;
   };
   idempotent_answers: {
     account_id: string;
@@ -98,10 +99,19 @@ export interface Schema {
     store_id: string | null;
     quarantined_at: number | null;
     quarantine_reason: string | null;
+    next_public_key: string | null;
+    key_wanted_at: number | null;
+    key_revoked_at: number | null;
     last_seen_at: number | null;
     created_at: number;
     updated_at: number;
     removed_at: number | null;
+  };
+  ended_device_keys: {
+    public_key: string;
+    device_id: string;
+    reason: 'rotated' | 'rebound' | 'revoked' | 'removed';
+    ended_at: number;
   };
   /** Apart from `devices`, whose rows are rewritten at every sign of life. */
   device_facts: { device_id: string; facts: string };

@@ -1,6 +1,8 @@
 import type { Instant, Random } from '../../shared/clock.ts';
 import { closeCodes, protocolVersion } from '../../shared/protocol/version.ts';
-import type { Hello, HeldVerdict } from '../../shared/protocol/hello.ts';
+import { keyFingerprint } from '../../shared/node/keys.ts';
+import type { Hello, HeldVerdict, Welcome } from '../../shared/protocol/hello.ts';
+import { ControllerKeyChange, type SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import type { HeldTask, OnlineDevices, OnlineLink } from '../devices/online.ts';
 import { controllerActor } from '../devices/actor.ts';
 import type { DeviceRow, DeviceStoreRow } from '../store/devices.ts';
@@ -24,6 +26,8 @@ export interface GreetContext {
   random: Random;
   online: OnlineDevices;
   heartbeatMs: number;
+  /** How the controller's key changed, oldest first. */
+  keyChanges: SignedKeyChange[];
   timeoutGraceMs: number;
   monotonic: number;
   /** Called when a link whose hello was committed turns out to be closed already. */
@@ -264,8 +268,27 @@ function welcome(
     ackedSeq: appliedSeq,
     tasks: verdicts,
     factsWanted: device.factsDigest !== hello.factsDigest,
+    ...keyNews(hello, device, context.keyChanges),
   });
   for (const code of cancels) link.send({ type: 'task.cancel', code });
+}
+
+/** What the device does not know yet of keys; an older agent is told nothing. */
+function keyNews(
+  { controllerKey, oldControllerKeyUntil }: Hello,
+  { keyWantedAt }: DeviceRow,
+  keyChanges: SignedKeyChange[],
+): Pick<Welcome, 'keyChanges' | 'rotateKey'> {
+  if (controllerKey === undefined) return {};
+  const newest = keyChanges.at(-1);
+  const said = newest && ControllerKeyChange.parse(JSON.parse(newest.statement));
+  const knowsAll =
+    said === undefined ||
+    (keyFingerprint(said.next) === controllerKey && (oldControllerKeyUntil ?? 0) <= said.old_until);
+  return {
+    ...(knowsAll ? {} : { keyChanges }),
+    ...(keyWantedAt === null ? {} : { rotateKey: true }),
+  };
 }
 
 /** Marks the task as occupying a slot of the link's device. */

@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { OnlineDevices } from '../devices/online.ts';
@@ -17,6 +18,8 @@ export interface GroupCommitParts {
   online: OnlineDevices;
   clock: Clock;
   random: Random;
+  /** How the controller's key changed, oldest first. */
+  keyChanges: SignedKeyChange[];
   log: Logger;
   settings: { heartbeatMs: number; timeoutGraceMs: number; lanePauseMs: number; diskFullPauseMs: number };
   /** Told after each commit which devices may take more, and in which runs a task ended. */
@@ -124,6 +127,7 @@ export class GroupCommit {
         random,
         online,
         heartbeatMs: settings.heartbeatMs,
+        keyChanges: this.#parts.keyChanges,
         timeoutGraceMs: settings.timeoutGraceMs,
         left: (link) => this.#parts.inbox.left(link),
       });

@@ -21,6 +21,12 @@ export const Device = z.object({
   key_fingerprint: z
     .string()
     .describe('SHA-256 of its public key, hex; compare with `muster-agent status` on the device'),
+  next_key_fingerprint: z
+    .string()
+    .nullable()
+    .describe('of the key that is accepted beside it, until the device comes with that'),
+  key_rotation: z.boolean().describe('it is to make a new key and did not come with one yet'),
+  key_revoked_at: Timestamp.nullable().describe('its key is refused since then; `rebind` gives it another'),
   boot_id: z.string().nullable(),
   quarantine_reason: z.string().nullable().describe('set when two agents used its key; `approve` lifts it'),
   drift_status: DriftStatus,
@@ -52,6 +58,15 @@ export const DeviceQuery = z.strictObject({
   ...PageQuery,
 });
 export type DeviceQuery = z.output<typeof DeviceQuery>;
+
+/** POST …/rebind */
+export const RebindDevice = z.strictObject({
+  expires_in_seconds: z
+    .int()
+    .min(60)
+    .max(30 * 86_400)
+    .default(86_400),
+});
 
 export const RenameDevice = z.strictObject({ new_name: DeviceName });
 /** PUT …/labels replaces all labels; PATCH …/labels sets some, null removes one. */

@@ -10,6 +10,10 @@ const verbs = [
       'Approve a device that asked to join; also lifts a quarantine. Compare its key fingerprint first',
   },
   { verb: 'enable', description: 'Enable a device that was disabled' },
+  {
+    verb: 'rotate-key',
+    description: 'Let a device make a new key; both are accepted until it comes back with the new one',
+  },
   { verb: 'disable', description: 'Disable a device: its link is closed and its tasks wait' },
 ] as const;
 
