@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { youngGarbage } from '../../shared/node/young-garbage.ts';
 
 /** Bytes as they went over the wire, frames and all. */
 export interface Spliced {
@@ -18,14 +19,17 @@ const lingerMs = 5_000;
  */
 export function splice(operator: Duplex, device: Duplex): { totals: Spliced; ended: Promise<void> } {
   const totals: Spliced = { bytesIn: 0, bytesOut: 0 };
+  const bytesPassed = youngGarbage();
   const closed = [operator, device].map(
     (side) => new Promise<void>((resolve) => side.once('close', resolve)),
   );
   flow(operator, device, (bytes) => {
     totals.bytesIn += bytes;
+    bytesPassed(bytes);
   });
   flow(device, operator, (bytes) => {
     totals.bytesOut += bytes;
+    bytesPassed(bytes);
   });
   return { totals, ended: Promise.all(closed).then(() => undefined) };
 }

@@ -17,6 +17,9 @@ export class WindowBudget {
   }
 }
 
+/** Processes are woken so late on a busy machine, however short the path: a window for less would stand empty while they wait. */
+const shortestPathMs = 0.5;
+
 /**
  * What one stream of the peer may have under way to us.
  *
@@ -70,7 +73,7 @@ export class ReceiveWindow {
     const now = this.#now();
     const tookMs = now - this.#sinceMs;
     this.#sinceMs = now;
-    const limited = this.roundTripMs > 0 && tookMs < 2 * this.roundTripMs;
+    const limited = this.roundTripMs > 0 && tookMs < 2 * Math.max(this.roundTripMs, shortestPathMs);
     if (!limited || this.#size >= ReceiveWindow.maxBytes || !this.#budget.take(this.#size)) return 0;
     const grown = this.#size;
     this.#size *= 2;
