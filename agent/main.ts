@@ -36,6 +36,7 @@ function commands(program: NodeJS.Process): Command {
   root.addCommand(rootHelperCommand(program));
   root.addCommand(askCommand(program));
   root.addCommand(statusCommand(program));
+  root.addCommand(probeCommand(program));
   root.addCommand(configCommand(program));
   root
     .command('version')
@@ -147,6 +148,22 @@ function statusCommand(program: NodeJS.Process): Command {
     .action(async (options) => {
       const { showStatus } = await import('./show-status.ts');
       program.stdout.write(showStatus(new DataFolder(options.data), options.format));
+    });
+  return command as unknown as Command;
+}
+
+/** Not 1, which any failure has: whoever asks must know that the controller was asked, and did not answer. */
+const noAnswer = 75;
+
+function probeCommand(program: NodeJS.Process): Command {
+  const command = new Command('probe')
+    .description(`ask the controller once for a signed sign of life; exit code ${noAnswer} when none came`)
+    .addOption(dataOption())
+    .action(async (options) => {
+      const { probeOnce } = await import('./probe-once.ts');
+      const attempt = await probeOnce(new DataFolder(options.data));
+      program.stdout.write(`${JSON.stringify(attempt)}\n`);
+      if (!attempt.ok) program.exitCode = noAnswer;
     });
   return command as unknown as Command;
 }

@@ -77,7 +77,7 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
       handlers: {
         ...Object.fromEntries(Object.entries({ SCRIPT, REBOOT, SHUTDOWN, RESTART }).filter(([, one]) => one)),
         ...configuration.handlers,
-        PLUGIN_INSTALL: installHandler(config, transfers, identity.controller_url),
+        PLUGIN_INSTALL: installHandler(config, transfers),
       },
       policy: config.policy,
       ledger: new OrderLedger(join(folder.path, 'orders')),
@@ -94,9 +94,8 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
   log.info({ event: 'helper.stopped' }, 'root helper stopped');
 }
 
-function installHandler(config: AgentConfig, transfers: HttpTransfers, controllerUrl: string): Handler {
+function installHandler(config: AgentConfig, transfers: HttpTransfers): Handler {
   const { folder, key_file: file, public_keys: publicKeys } = config.releases;
-  const { hostname, port, protocol } = new URL(controllerUrl);
   return createPluginInstallHandler({
     folder: new ReleaseFolder(folder),
     trusted: { file, publicKeys },
@@ -104,10 +103,6 @@ function installHandler(config: AgentConfig, transfers: HttpTransfers, controlle
     guard: new GuardProgram(packageHome, folder),
     version: config.version,
     platform: `${process.platform}-${process.arch}`,
-    controller: {
-      host: hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: Number(port) || (protocol === 'https:' ? 443 : 80),
-    },
   });
 }
 

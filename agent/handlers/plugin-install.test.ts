@@ -46,7 +46,6 @@ const handlerOf = (over: Partial<PluginInstallParts> = {}) =>
     guard,
     version: '1.0.0',
     platform: 'linux-x64',
-    controller: { host: 'hub', port: 7443 },
     ...over,
   });
 
@@ -69,8 +68,6 @@ const trial = (over: Partial<Trial> = {}): Trial => ({
   sha256: 'a'.repeat(64),
   previous: 'package',
   window_ms: 120_000,
-  host: 'hub',
-  port: 7443,
   switched_at: '0',
   reason: '',
   ...over,

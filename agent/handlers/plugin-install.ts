@@ -26,8 +26,6 @@ export interface PluginInstallParts {
   /** Of this process, and what it is a build for. */
   version: string;
   platform: string;
-  /** Where the controller is, for the guard. */
-  controller: { host: string; port: number };
 }
 
 /** The program that decides a trial; it needs neither the agent nor Node.js. */
@@ -146,7 +144,7 @@ async function fetchArchive(
 }
 
 const trialOf = (
-  { folder, controller }: PluginInstallParts,
+  { folder }: PluginInstallParts,
   { wish, name, code }: { wish: PluginInstallParameters; name: string; code: string },
 ): Trial => ({
   state: 'ARMED',
@@ -156,8 +154,6 @@ const trialOf = (
   sha256: wish.sha256,
   previous: nameOfCurrent(folder),
   window_ms: wish.trial_seconds * 1000,
-  host: controller.host,
-  port: controller.port,
   switched_at: '',
   reason: '',
 });

@@ -19,9 +19,6 @@ export const Trial = z.object({
   /** Of `versions/`, or `package`: what comes back. */
   previous: z.string(),
   window_ms: z.coerce.number(),
-  /** Of the controller, to tell whether anybody reaches it. */
-  host: z.string(),
-  port: z.coerce.number(),
   /** Milliseconds since 1970; empty before. */
   switched_at: z.string().default(''),
   reason: z.string().default(''),

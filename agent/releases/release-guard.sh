@@ -1,6 +1,6 @@
 #!/bin/sh
 # Switches to a release of the agent on trial, watches it, and goes back unless it is confirmed in time. Needs neither the
-# agent nor Node.js; DIR is the folder of the releases, and DIR/trial says what is under way.
+# agent nor Node.js for that; only whether the controller can be reached at all it asks the version before. DIR is the folder of the releases, and DIR/trial says what is under way.
 #
 #   release-guard.sh watch DIR              does what is left to do of the trial; ends when it is decided
 #   release-guard.sh confirm DIR TASK       the new version proved itself; 3: too late, 4: another version still runs
@@ -19,7 +19,7 @@ helper=muster-agent-root-helper.service
 agent=muster-agent.service
 # A version that ends so often is given up at once.
 max_restarts=3
-fields='state task version folder sha256 previous window_ms host port boot deadline boots unreachable extended switched_at reason'
+fields='state task version folder sha256 previous window_ms boot deadline boots unreachable extended switched_at reason'
 
 fail() { # CODE TEXT
   printf '%s\n' "release-guard: $2" >&2
@@ -64,11 +64,13 @@ points_to() { [ "$(readlink "$dir/current" || echo versions/package)" = "version
 # This program is in a unit of its own, and outlives them.
 restart_agent() { timeout 20 systemctl --no-block restart "$helper" "$agent" 9<&-; }
 
-# Whether somebody listens where the controller is. Without bash nobody can tell, and it counts as there.
-controller_answers() {
-  [ -n "$host" ] && [ -x /bin/bash ] || return 0
-  # shellcheck disable=SC2016 # bash expands them
-  timeout 5 /bin/bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null 9<&-
+# Sets `answers` to yes or no: whether the version before gets a signed answer from the controller. What cannot be told counts
+# as yes.
+ask_controller() {
+  asker=${0%/*}
+  [ ! -x "$dir/versions/$previous/bin/node" ] || asker=$dir/versions/$previous
+  timeout 20 "$asker/bin/node" "$asker/programs/muster-agent/bin.js" probe >/dev/null 2>&1 9<&-
+  if [ $? -eq 75 ]; then answers=no; else answers=yes; fi
 }
 
 # The most that one of the two units was started anew by systemd.
@@ -136,7 +138,7 @@ look() {
     roll_back "version $version ended $most times after it was started" remember
     return
   fi
-  if [ "$((round % 5))" -eq 0 ] && [ "$unreachable" -eq 0 ] && ! controller_answers; then
+  if [ "$answers" = no ] && [ "$unreachable" -eq 0 ]; then
     unreachable=1
     save
   fi
@@ -144,15 +146,15 @@ look() {
   if [ "$unreachable" -eq 1 ] && [ "$extended" -eq 0 ]; then
     extended=1 deadline=$((up + window_ms))
     save || fail 1 "$dir/trial cannot be written"
-  elif ! controller_answers; then
-    roll_back "nobody could reach the controller at $host port $port: this says nothing about version $version" forget
+  elif [ "$answers" = no ]; then
+    roll_back "the version before cannot reach the controller either: this says nothing about version $version" forget
   else
-    roll_back "version $version did not reach the controller within $((window_ms * (1 + extended) / 1000)) s, and others could" remember
+    roll_back "version $version did not reach the controller within $((window_ms * (1 + extended) / 1000)) s, and the version before could" remember
   fi
 }
 
 watch() {
-  round=0
+  round=0 answers=unknown
   while :; do
     lock
     load
@@ -163,6 +165,8 @@ watch() {
       *) exit 0 ;;
     esac
     unlock
+    # Without the lock: it may take a while.
+    if [ "$((round % 10))" -eq 2 ]; then ask_controller; fi
     round=$((round + 1))
     sleep 1
   done

@@ -40,11 +40,11 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', () 
     await device.online();
     const told = await cluster.controller.call('GET', cluster.devicePath(device.name));
     const version = (await box().must('muster-agent', 'version')).trim();
-    expect(version).toBe(`muster-agent ${String(told['agent_version'])}`);
+    expect(version).toBe(`muster-agent ${String(told['version'])}`);
     const pid = (await box().must('systemctl', 'show', '--value', '-p', 'MainPID', 'muster-agent')).trim();
     const program = (await box().must('readlink', `/proc/${pid}/exe`)).trim();
-    expect(program.startsWith(releases)).toBe(String(told['agent_version']) !== '0.1.0');
-    return String(told['agent_version']);
+    expect(program.startsWith(releases)).toBe(String(told['version']) !== '0.1.0');
+    return String(told['version']);
   };
   const state = async (): Promise<string> => {
     const { stdout } = await box().exec(['sed', '-n', 's/^state=//p', `${releases}/trial`]);

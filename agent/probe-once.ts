@@ -1,0 +1,27 @@
+import type { ProbeAttempt } from '../shared/task-types/sync.ts';
+import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import { CommandError } from './command-error.ts';
+import type { DataFolder } from './data-folder.ts';
+import { readIdentity, readKeys } from './identity.ts';
+import { ControllerClock } from './link/controller-clock.ts';
+import { HttpControllerProbe } from './link/controller-probe.ts';
+
+const timeoutMs = 5_000;
+
+/** Asks the controller once, over a new connection, for a signed sign of life. */
+export async function probeOnce(folder: DataFolder): Promise<ProbeAttempt> {
+  const identity = readIdentity(folder);
+  const keys = readKeys(folder);
+  if (!identity || !keys) throw new CommandError(`This device is not enrolled (nothing in ${folder.path})`);
+  const probe = new HttpControllerProbe({
+    url: identity.controller_url,
+    controllerId: identity.controller_id,
+    controllerKey: identity.controller_key,
+    deviceId: identity.device_id,
+    keys,
+    controllerClock: new ControllerClock(systemClock),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  return probe.attempt('probe', timeoutMs, new AbortController().signal);
+}
