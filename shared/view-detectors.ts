@@ -17,6 +17,25 @@ export function hideDetected(text: string, token: SecretToken): string {
     .join('\n');
 }
 
+const blockEnd = /-----END [A-Z0-9 ]+-----/g;
+const block = /-----BEGIN [A-Z0-9 ]+-----(?<rest>[\s\S]*?-----END [A-Z0-9 ]+-----)?/g;
+
+/** Where a PEM block begins whose end is not in the text, and up to where blocks are closed before it. `begun`: it began before the text. */
+export function openBlockAt(text: string, begun: boolean): { at: number; closedBefore: number } | undefined {
+  let closedBefore = 0;
+  if (begun) {
+    blockEnd.lastIndex = 0;
+    if (!blockEnd.test(text)) return { at: 0, closedBefore: text.length };
+    closedBefore = blockEnd.lastIndex;
+  }
+  block.lastIndex = closedBefore;
+  for (let match = block.exec(text); match; match = block.exec(text)) {
+    if (match.groups?.['rest'] === undefined) return { at: match.index, closedBefore };
+    closedBefore = block.lastIndex;
+  }
+  return undefined;
+}
+
 /** The first line (from 1) with a word that looks random, apart from what `isPublic` matches. */
 export function suspiciousLine(text: string, isPublic: string[]): number | undefined {
   const known = [...isPublic, ...publicEverywhere].map((pattern) => new RegExp(pattern, 'gu'));

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TextRule, Unit } from './device-profile.ts';
-import { applyRules, redactOutput, viewOf } from './view-rules.ts';
+import { viewOf } from './view-pieces.ts';
+import { applyRules, redactOutput } from './view-rules.ts';
 
 const token = (value: string): string =>
   `<secret:${[...value]

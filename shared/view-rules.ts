@@ -9,38 +9,31 @@ export const maskedSecret = '<secret>';
 export const maxViewLine = 65_536;
 
 /** The rules in their order, line by line. A line that is too long becomes a note that it is hidden. */
-export function applyRules(text: string, rules: TextRule[], token: SecretToken, mask = maskedSecret): string {
+export const applyRules = (text: string, rules: TextRule[], token: SecretToken): string =>
+  applyToLines(text.split('\n'), rules, token).join('\n');
+
+/** What the rules leave of these lines. */
+export function applyToLines(
+  lines: string[],
+  rules: TextRule[],
+  token: SecretToken,
+  mask = maskedSecret,
+): string[] {
   const compiled = rules.map((rule) => ({
     rule,
     pattern: new RegExp(rule.match, 'dgu'),
     once: new RegExp(rule.match, 'u'),
   }));
-  return text
-    .split('\n')
-    .flatMap((line) => {
-      let left = line;
-      for (const { rule, pattern, once } of compiled) {
-        if (left.length > maxViewLine) return [`${maskedSecret} (a line of ${left.length} characters)`];
-        if (!once.test(left)) continue;
-        if (rule.replace === 'drop_line') return [];
-        left = hide(left, pattern, rule.replace === 'mask' ? () => mask : token);
-      }
-      return [left];
-    })
-    .join('\n');
-}
-
-/** A text as people, diff and search may see it; or why it is withheld, because it is not surely free of secrets. */
-export function viewOf(
-  text: string,
-  unit: Pick<Unit, 'volatile' | 'secrets' | 'public'>,
-  token: SecretToken,
-): { text: string } | { withheld: string } {
-  const steady = applyRules(text, unit.volatile, token, '<volatile>');
-  const hidden = hideDetected(applyRules(steady, unit.secrets, token), token);
-  const line = suspiciousLine(hidden, unit.public);
-  if (line === undefined) return { text: hidden };
-  return { withheld: `line ${line} of the view holds what looks like a secret and no rule names it` };
+  return lines.flatMap((line) => {
+    let left = line;
+    for (const { rule, pattern, once } of compiled) {
+      if (left.length > maxViewLine) return [`${maskedSecret} (a line of ${left.length} characters)`];
+      if (!once.test(left)) continue;
+      if (rule.replace === 'drop_line') return [];
+      left = hide(left, pattern, rule.replace === 'mask' ? () => mask : token);
+    }
+    return [left];
+  });
 }
 
 /** Output of a command, for logs and results: secrets hidden, and every line that is not surely free of them. */

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Unit } from '../../shared/device-profile.ts';
-import { viewOf } from '../../shared/view-rules.ts';
+import { viewOf } from '../../shared/view-pieces.ts';
 import { loadProfiles } from './profiles.ts';
 
 const profiles = loadProfiles();

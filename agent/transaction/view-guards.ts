@@ -21,18 +21,41 @@ export interface UnitFinding {
 /** Smaller files come and go. */
 const leastBytes = 256;
 
-/** Why a text is not a whole file, or undefined. */
-export function incompleteness(
-  { complete }: Pick<Unit, 'complete'>,
-  text: string,
-  size: number,
-): string | undefined {
-  if (complete === undefined) return undefined;
-  const { must_end_with: end, must_contain: part, min_bytes: least } = complete;
-  if (size < least) return `has ${size} bytes, expected at least ${least}`;
-  if (end !== undefined && !text.trimEnd().endsWith(end)) return `does not end with ${JSON.stringify(end)}`;
-  if (part !== undefined && !text.includes(part)) return `does not contain ${JSON.stringify(part)}`;
-  return undefined;
+/** Whether a text that comes in pieces is a whole file. */
+export class Completeness {
+  readonly #wanted: NonNullable<Unit['complete']>;
+  readonly #window: number;
+  #hasPart: boolean;
+  /** The end of what came, without the white space behind it; and the end of that. */
+  #end = '';
+  #space = '';
+
+  constructor(wanted: NonNullable<Unit['complete']>) {
+    this.#wanted = wanted;
+    const { must_end_with: end = '', must_contain: part = '' } = wanted;
+    this.#window = Math.max(end.length, part.length, 1);
+    this.#hasPart = part === '';
+  }
+
+  add(piece: string): void {
+    const before = this.#end + this.#space;
+    this.#hasPart ||= (before + piece).includes(this.#wanted.must_contain ?? '');
+    const text = piece.trimEnd();
+    if (text === '') this.#space = (this.#space + piece).slice(-this.#window);
+    else {
+      this.#end = (before + text).slice(-this.#window);
+      this.#space = piece.slice(text.length).slice(-this.#window);
+    }
+  }
+
+  /** Why it is not, or undefined. */
+  problem(size: number): string | undefined {
+    const { must_end_with: end = '', must_contain: part, min_bytes: least } = this.#wanted;
+    if (size < least) return `has ${size} bytes, expected at least ${least}`;
+    if (!this.#end.endsWith(end)) return `does not end with ${JSON.stringify(end)}`;
+    if (!this.#hasPart) return `does not contain ${JSON.stringify(part)}`;
+    return undefined;
+  }
 }
 
 /**

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Unit } from '../../shared/device-profile.ts';
 import { TaskError } from '../../shared/errors.ts';
 import { matchesGlob } from '../../shared/glob.ts';
-import { viewOf } from '../../shared/view-rules.ts';
+import { ViewInPieces } from '../../shared/view-pieces.ts';
 import { liveFiles, stateOf } from './live-files.ts';
 import type { FileState, TransactionMachine } from './machine.ts';
 import { isOwnPath } from './own-paths.ts';
 import type { TransactionKeys } from './transaction-parts.ts';
-import { incompleteness } from './view-guards.ts';
+import { Completeness } from './view-guards.ts';
 import type { ViewFile } from './view-file.ts';
 
 export interface ReadingParts {
@@ -59,20 +59,56 @@ async function readOnce(
   let isFirst = true;
   const files = listed.filter(({ path }) => !isOwnPath(path, parts.ownPaths));
   for (const file of files) {
-    const bytes = await readSame(file, parts);
-    const shown = show(unit, file, bytes, parts);
-    incomplete ??= shown.incomplete && `${file.path} ${shown.incomplete}`;
-    await view.write(`${isFirst ? '' : ','}${JSON.stringify(shown.entry)}`);
+    if (!isFirst) await view.write(',');
+    const problem = await showFile(unit, file, view, parts);
+    incomplete ??= problem && `${file.path} ${problem}`;
     isFirst = false;
   }
   parts.count(files.reduce((sum, { size }) => sum + size, 0));
   return { files, state: stateOf(listed, parts.keys), incomplete };
 }
 
-/** The bytes, if they are still those that were listed. */
-async function readSame({ path, size, sha256 }: FileState, { machine }: ReadingParts): Promise<Buffer> {
+/** Writes a file into the view while it is read, piece by piece; why it is not whole, or undefined. */
+async function showFile(
+  unit: Unit,
+  file: FileState,
+  view: ViewFile,
+  parts: ReadingParts,
+): Promise<string | undefined> {
+  const { path, mode, owner, group, size, sha256 } = file;
+  const entry = { path, mode, owner, group };
+  const isSecret = unit.paths.some((managed) => managed.secret && matchesGlob(managed.glob, path));
+  const shown = isSecret ? undefined : new ViewInPieces(unit, tokenOf(parts.keys));
+  const complete = unit.complete && new Completeness(unit.complete);
+  const texts = new TextPieces();
+  const begin = view.size;
+  const write = (text: string): Promise<void> => view.write(JSON.stringify(text).slice(1, -1));
+
+  if (shown) await view.write(`${JSON.stringify(entry).slice(0, -1)},"text":"`);
+  for await (const bytes of readSame(file, parts)) {
+    const text = texts.add(bytes);
+    complete?.add(text);
+    if (shown) await write(shown.add(text));
+  }
+  const isText = texts.end();
+  const problem = (isText ? complete : unit.complete && new Completeness(unit.complete))?.problem(size);
+  if (shown && isText) await write(shown.end());
+  const withheld = isSecret ? 'the whole file is a secret' : isText ? shown?.withheld : 'it is no text';
+  if (withheld === undefined) {
+    await view.write('"}');
+    return problem;
+  }
+  await view.rewind(begin);
+  await view.write(JSON.stringify({ ...entry, withheld, token: parts.keys.secretToken(sha256) }));
+  return problem;
+}
+
+/** The bytes. Throws after the last one when they are not those that were listed. */
+async function* readSame(
+  { path, size, sha256 }: FileState,
+  { machine }: ReadingParts,
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  const chunks: Uint8Array[] = [];
   let bytes = 0;
   const changed = () => new Changed(`${path} was not the same when it was read again`);
   try {
@@ -80,32 +116,13 @@ async function readSame({ path, size, sha256 }: FileState, { machine }: ReadingP
       bytes += chunk.byteLength;
       if (bytes > size) throw changed();
       hash.update(chunk);
-      chunks.push(chunk);
+      yield chunk;
     }
   } catch (error) {
     if (error instanceof Changed) throw error;
     throw new Changed(error instanceof Error ? error.message : String(error), { cause: error });
   }
   if (bytes !== size || hash.digest('hex') !== sha256) throw changed();
-  return Buffer.concat(chunks);
-}
-
-function show(
-  unit: Unit,
-  { path, mode, owner, group, sha256 }: FileState,
-  bytes: Buffer,
-  { keys }: ReadingParts,
-): { entry: Record<string, string>; incomplete: string | undefined } {
-  const entry = { path, mode, owner, group };
-  const withhold = (withheld: string) => ({ ...entry, withheld, token: keys.secretToken(sha256) });
-  const text = decode(bytes);
-  const incomplete = incompleteness(unit, text ?? '', bytes.length);
-  if (unit.paths.some((managed) => managed.secret && matchesGlob(managed.glob, path))) {
-    return { entry: withhold('the whole file is a secret'), incomplete };
-  }
-  if (text === undefined) return { entry: withhold('it is no text'), incomplete };
-  const shown = viewOf(text, unit, tokenOf(keys));
-  return { entry: 'text' in shown ? { ...entry, text: shown.text } : withhold(shown.withheld), incomplete };
 }
 
 /** How a secret shows in a view. */
@@ -114,11 +131,30 @@ export const tokenOf =
   (value: string): string =>
     `<secret:${keys.secretToken(value)}>`;
 
-function decode(bytes: Buffer): string | undefined {
-  if (bytes.includes(0)) return undefined;
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
+/** UTF-8 in pieces. */
+class TextPieces {
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  #isText = true;
+
+  /** Empty once it is known to be no text. */
+  add(bytes: Uint8Array): string {
+    this.#isText &&= !bytes.includes(0);
+    return this.#decode(bytes);
+  }
+
+  /** Whether all of it was text. */
+  end(): boolean {
+    this.#decode();
+    return this.#isText;
+  }
+
+  #decode(bytes?: Uint8Array): string {
+    if (!this.#isText) return '';
+    try {
+      return this.#decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch {
+      this.#isText = false;
+      return '';
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { rulesetOf, type Unit } from '../../shared/device-profile.ts';
 import { TaskError } from '../../shared/errors.ts';
 import type { PulledUnit, UnitStatus } from '../../shared/task-types/pull.ts';
-import { viewOf } from '../../shared/view-rules.ts';
+import { viewOf } from '../../shared/view-pieces.ts';
 import type { ConfirmedState, FileState } from './machine.ts';
 import { runningProblem, type RunningParts, runningText } from './running-state.ts';
 import { loss } from './view-guards.ts';

@@ -1,5 +1,6 @@
 import type { Instant } from '../../shared/clock.ts';
-import { maskedSecret, viewOf } from '../../shared/view-rules.ts';
+import { viewOf } from '../../shared/view-pieces.ts';
+import { maskedSecret } from '../../shared/view-rules.ts';
 import { Manifest, secretMarkerPattern } from '../../shared/manifest.ts';
 import { parseJson } from '../../shared/parse.ts';
 import type { ConfigView } from '../../shared/task-types/pull.ts';
