@@ -152,18 +152,15 @@ function statusCommand(program: NodeJS.Process): Command {
   return command as unknown as Command;
 }
 
-/** Not 1, which any failure has: whoever asks must know that the controller was asked, and did not answer. */
-const noAnswer = 75;
-
 function probeCommand(program: NodeJS.Process): Command {
   const command = new Command('probe')
-    .description(`ask the controller once for a signed sign of life; exit code ${noAnswer} when none came`)
+    .description('ask the controller once for a signed sign of life')
     .addOption(dataOption())
     .action(async (options) => {
       const { probeOnce } = await import('./probe-once.ts');
       const attempt = await probeOnce(new DataFolder(options.data));
       program.stdout.write(`${JSON.stringify(attempt)}\n`);
-      if (!attempt.ok) program.exitCode = noAnswer;
+      if (!attempt.ok) program.exitCode = exitCodes.unreachable;
     });
   return command as unknown as Command;
 }

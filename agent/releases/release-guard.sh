@@ -69,8 +69,8 @@ restart_agent() { timeout 20 systemctl --no-block restart "$helper" "$agent" 9<&
 ask_controller() {
   asker=${0%/*}
   [ ! -x "$dir/versions/$previous/bin/node" ] || asker=$dir/versions/$previous
-  timeout 20 "$asker/bin/node" "$asker/programs/muster-agent/bin.js" probe >/dev/null 2>&1 9<&-
-  if [ $? -eq 75 ]; then answers=no; else answers=yes; fi
+  timeout 20 "$asker/bin/node" "$asker/programs/muster-agent/bin.js" probe --data /var/lib/muster-root-helper >/dev/null 2>&1 9<&-
+  if [ $? -eq 8 ]; then answers=no; else answers=yes; fi
 }
 
 # The most that one of the two units was started anew by systemd.
