@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../shared/node/config-error.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
+import type { ControllerKeys } from '../shared/node/controller-keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -27,6 +28,7 @@ export interface ConfigurationOptions {
   folder: DataFolder;
   config: AgentConfig;
   identity: Identity;
+  controllerKeys: ControllerKeys;
   asking: DeviceTokenParts & { url: string };
   transfers: HttpTransfers;
   system: System;
@@ -59,7 +61,7 @@ const ownPaths = [
 export async function composeConfiguration(
   options: ConfigurationOptions,
 ): Promise<{ handlers: Handlers; facts: Record<string, unknown> }> {
-  const { folder, config, identity, asking, transfers, dummy, log } = options;
+  const { folder, config, identity, controllerKeys, asking, transfers, dummy, log } = options;
   if (!config.configuration.enabled) return { handlers: {}, facts: {} };
   if (!dummy && process.getuid?.() !== 0) {
     if (config.root_helper.socket === undefined) log.info('not root: SYNC, PULL and BACKUP are not offered');
@@ -77,13 +79,13 @@ export async function composeConfiguration(
   if (ended !== undefined) log.warn({ event: 'transaction.ended' }, ended);
 
   removeLeftovers(folder.spool);
-  const keys = await openDeviceKeys(folder, { keys: asking.keys, controllerKey: identity.controller_key });
+  const keys = await openDeviceKeys(folder, { keys: asking.keys });
   const configuration: Configuration = {
     device: { id: identity.device_id, name: identity.name, agentVersion: config.version },
     profile,
     machine,
     transfers,
-    probe: new HttpControllerProbe({ ...asking, controllerKey: identity.controller_key, clock: systemClock }),
+    probe: new HttpControllerProbe({ ...asking, controllerKeys, clock: systemClock }),
     keys,
     tree: dummy ? new MachineTree(machine) : new DiskTree(),
     spool: folder.spool,

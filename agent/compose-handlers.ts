@@ -1,3 +1,4 @@
+import type { ControllerKeys } from '../shared/node/controller-keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import { taskContracts } from '../shared/task-types/contracts.ts';
 import type { AgentConfig } from './config.ts';
@@ -18,14 +19,24 @@ interface Offered {
  */
 export async function composeHandlers(
   own: Offered,
-  parts: { config: AgentConfig; log: Logger; controllerClock: ControllerClock },
+  parts: {
+    config: AgentConfig;
+    log: Logger;
+    controllerClock: ControllerClock;
+    controllerKeys: ControllerKeys;
+  },
 ): Promise<Offered> {
   const { socket: path } = parts.config.root_helper;
   if (path === undefined) return { handlers: { ...handlers, ...own.handlers }, facts: own.facts };
 
   const { PING, HEALTH_CHECK, SCRIPT } = handlers;
   const unprivileged = { PING, HEALTH_CHECK, SCRIPT } as Handlers;
-  const helper = { path, controllerNow: () => parts.controllerClock.now() };
+  const { controllerClock, controllerKeys } = parts;
+  const helper = {
+    path,
+    controllerNow: () => controllerClock.now(),
+    keyChanges: () => controllerKeys.changes,
+  };
   try {
     const { taskTypes, facts } = await describeHelper(path);
     const remote: Handlers = {};

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
-import { importPublicKey } from '../shared/node/keys.ts';
+import { keyFingerprint } from '../shared/node/keys.ts';
 import { openSessionSocket } from '../shared/node/session-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
@@ -9,13 +9,16 @@ import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentParts } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
-import { type Identity, readIdentity, readKeys } from './identity.ts';
+import { DeviceKey } from './device-key.ts';
+import { controllerKeysOf, type Identity, readIdentity, readKeys } from './identity.ts';
 import { composeHandlers } from './compose-handlers.ts';
 import { createConnectHandler } from './handlers/connect.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
 import { HttpTransfers } from './link/transfers.ts';
+import { giveDeviceKey } from './root-helper/remote-handler.ts';
+import { rotateDeviceKey } from './rotate-device-key.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { openDatabase } from './store/open-database.ts';
 import { createLinuxSystem } from './system/linux.ts';
@@ -33,8 +36,7 @@ export interface Hooks {
 export interface Context extends Disposable {
   parts: AgentParts;
   identity: Identity;
-  /** Raw Ed25519, base64url. */
-  publicKey: string;
+  keyFingerprint(): string;
 }
 
 /** Another process may be on its way out. */
@@ -56,7 +58,6 @@ export async function openContext(options: {
       `This device is not enrolled (nothing in ${folder.path}): run \`muster-agent enrol TOKEN --data ${folder.path}\` first`,
     );
   }
-  importPublicKey(identity.controller_key);
   using resources = new DisposableStack();
   const lock = lockInstance(folder.lock, waitForLockMs);
   if (!lock) throw new CommandError(`Another agent already runs with the data in ${folder.path}`);
@@ -68,24 +69,39 @@ export async function openContext(options: {
   reserve.take();
 
   const controllerClock = new ControllerClock(systemClock);
+  const controllerKeys = controllerKeysOf(identity, { folder, now: () => controllerClock.now() });
+  const key = new DeviceKey(folder, keys);
   const asking = {
     url: identity.controller_url,
     controllerId: identity.controller_id,
     deviceId: identity.device_id,
-    keys,
+    keys: key,
     controllerClock,
     random: systemRandom,
   };
   const dial = wsDial(asking);
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const system = await composeSystem(options, identity);
-  const own = await composeConfiguration({ ...options, identity, asking, transfers, system });
-  const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock });
+  const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
+  const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock, controllerKeys });
+  const { socket: helper } = config.root_helper;
   const parts: AgentParts = {
     db,
     system: withFacts(system, facts),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
+    controllerKeys,
+    rotateKey: (signal) =>
+      rotateDeviceKey(
+        {
+          key,
+          device: { id: identity.device_id, controllerId: identity.controller_id },
+          post: (...asked) => transfers.post(...asked),
+          share: helper === undefined ? undefined : (pem) => giveDeviceKey(helper, pem),
+          log,
+        },
+        signal,
+      ),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -107,7 +123,12 @@ export async function openContext(options: {
     makeRoom: () => reserve.giveUp(),
   };
   const owned = resources.move();
-  return { parts, identity, publicKey: keys.publicKey, [Symbol.dispose]: () => owned.dispose() };
+  return {
+    parts,
+    identity,
+    keyFingerprint: () => keyFingerprint(key.publicKey),
+    [Symbol.dispose]: () => owned.dispose(),
+  };
 }
 
 /** Whoever plans for this device, or encrypts to it, finds among the facts with what. */

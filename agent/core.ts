@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../shared/clock.ts';
-import { importPublicKey } from '../shared/node/keys.ts';
+import { ControllerKeys } from '../shared/node/controller-keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import { isDiskFull, type Sqlite } from '../shared/node/sqlite.ts';
 import type { Hello } from '../shared/protocol/hello.ts';
@@ -26,6 +26,10 @@ export interface AgentParts {
   system: System;
   dial: Dial;
   identity: { deviceId: string; controllerKey: string };
+  /** Whose orders are obeyed; absent: of `identity.controllerKey` alone. */
+  controllerKeys?: ControllerKeys;
+  /** Gives the device a new key; true when the link is to be dialled anew with it. */
+  rotateKey?: (signal: AbortSignal) => Promise<boolean>;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -75,6 +79,7 @@ class Core implements AgentCore {
   readonly #parts: AgentParts;
   readonly #handlers: Handlers;
   readonly #controllerClock: ControllerClock;
+  readonly #controllerKeys: ControllerKeys;
   readonly #linkStatus: LinkStatus;
   readonly #instanceId: string;
   /** Aborted with the first failure inside. */
@@ -86,6 +91,13 @@ class Core implements AgentCore {
     this.#parts = parts;
     this.#handlers = parts.handlers ?? allHandlers;
     this.#controllerClock = parts.controllerClock ?? new ControllerClock(parts.clock);
+    this.#controllerKeys =
+      parts.controllerKeys ??
+      new ControllerKeys({
+        controllerId: '',
+        pinned: parts.identity.controllerKey,
+        now: () => this.#controllerClock.now(),
+      });
     this.#linkStatus = new LinkStatus(parts.clock);
     this.#instanceId = parts.random.uuid();
   }
@@ -199,7 +211,8 @@ class Core implements AgentCore {
   }
 
   #link({ store, runner, facts, bootId }: Pick<Life, 'store' | 'runner' | 'facts' | 'bootId'>): LinkLoop {
-    const { identity, clock, random, log, config, dial, ownUser = 'root' } = this.#parts;
+    const { identity, clock, random, log, config, dial, rotateKey, ownUser = 'root' } = this.#parts;
+    const controllerKeys = this.#controllerKeys;
     const controllerClock = this.#controllerClock;
     const offers = new Offers({
       store,
@@ -207,7 +220,7 @@ class Core implements AgentCore {
       clock,
       log,
       deviceId: identity.deviceId,
-      controllerKey: importPublicKey(identity.controllerKey),
+      controllerKeys: this.#controllerKeys,
       policy: config.policy,
       ownUser,
       slots: config.slots,
@@ -220,7 +233,11 @@ class Core implements AgentCore {
       random,
       log,
       status: this.#linkStatus,
-      session: { store, runner, offers, clock, controllerClock, log, factsSheet: () => facts.sheet },
+      session: {
+        ...{ store, runner, offers, clock, controllerClock, controllerKeys, log },
+        ...(rotateKey && { rotateKey }),
+        factsSheet: () => facts.sheet,
+      },
       hello: (connection) => this.#hello(store, bootId, facts.sheet?.digest ?? '', connection),
     });
   }
@@ -255,6 +272,7 @@ class Core implements AgentCore {
       lastSeq: store.outbox.lastSeq(),
       clock: clock.now(),
       factsDigest,
+      ...this.#controllerKeys.known,
     };
   }
 

@@ -14,6 +14,11 @@ export class DataFolder {
     return join(this.path, 'device.key');
   }
 
+  /** Made, and not in its place yet. */
+  get nextKey(): string {
+    return join(this.path, 'device.key.next');
+  }
+
   get identity(): string {
     return join(this.path, 'identity.json');
   }

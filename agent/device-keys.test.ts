@@ -8,7 +8,7 @@ import { DataFolder } from './data-folder.ts';
 import { openDeviceKeys } from './device-keys.ts';
 
 const keys = generateKeyPair();
-const open = (path: string) => openDeviceKeys(new DataFolder(path), { keys, controllerKey: 'controller' });
+const open = (path: string) => openDeviceKeys(new DataFolder(path), { keys });
 async function* once(bytes: Uint8Array) {
   yield bytes;
 }

@@ -10,10 +10,7 @@ import type { DeviceKeys } from './handlers/configuration.ts';
 const viewKeyBytes = 32;
 
 /** The keys that stay on this device; those that do not exist yet are made. */
-export async function openDeviceKeys(
-  folder: DataFolder,
-  parts: { keys: KeyPair; controllerKey: string },
-): Promise<DeviceKeys> {
+export async function openDeviceKeys(folder: DataFolder, parts: { keys: KeyPair }): Promise<DeviceKeys> {
   const identity = await ageIdentity(folder.ageIdentity);
   const viewKey = readViewKey(folder.viewKey);
   const keyed = (purpose: string, text: string): string =>
@@ -24,7 +21,6 @@ export async function openDeviceKeys(
     recipient: identity.recipient,
     decrypt: (ciphertext) => ageDecrypt(ciphertext, identity.identity),
     sign: (text) => signText(text, parts.keys.privateKey),
-    controllerKey: parts.controllerKey,
   };
 }
 

@@ -17,7 +17,14 @@ import {
 } from '../shared/protocol/enrol.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
-import { type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
+import {
+  controllerKeysOf,
+  type Identity,
+  readIdentity,
+  readKeys,
+  saveIdentity,
+  saveKeys,
+} from './identity.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { moveAside } from './store/open-database.ts';
 import { version } from './version.ts';
@@ -69,6 +76,7 @@ export async function enrol(options: EnrolOptions): Promise<Enrolment> {
     ...answer.statement,
     controller_key: answer.controllerKey,
     controller_url: url,
+    key_changes: [],
     enrolled_at: new Date(clock.now()).toISOString(),
   };
   saveIdentity(folder, identity);
@@ -94,9 +102,10 @@ export function parseTicket(text: string): EnrolmentTicket {
 /** Enrolled before: with this controller that is fine, also under a new address; with another one it is not. */
 function keep(folder: DataFolder, known: Identity, ticket: EnrolmentTicket, url: string): Enrolment {
   const pinned = keyFingerprint(known.controller_key);
-  if (pinned !== ticket.fingerprint) {
+  const newest = controllerKeysOf(known, { now: () => 0 }).known.controllerKey;
+  if (![pinned, newest].includes(ticket.fingerprint)) {
     throw new CommandError(
-      `This device is enrolled with another controller: ${known.controller_url}, key ${pinned}; the token is for ${url}, key ${ticket.fingerprint}. ` +
+      `This device is enrolled with another controller: ${known.controller_url}, key ${newest}; the token is for ${url}, key ${ticket.fingerprint}. ` +
         'To leave the old one, repeat with --force',
       exitCodes.conflict,
     );
@@ -116,7 +125,7 @@ function leave(folder: DataFolder, now: number): void {
   if (!lock) throw new CommandError('The agent of this device runs: stop it before it leaves its controller');
   const suffix = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
   moveAside(folder.database, now);
-  for (const path of [folder.key, folder.identity, folder.status]) {
+  for (const path of [folder.key, folder.nextKey, folder.identity, folder.status]) {
     if (existsSync(path)) renameSync(path, `${path}.${suffix}`);
   }
 }

@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { Instant } from '../shared/clock.ts';
+import { ControllerKeys } from '../shared/node/controller-keys.ts';
 import { parseJson } from '../shared/parse.ts';
+import { KeyChanges } from '../shared/protocol/key-change.ts';
 import { exportPrivateKey, importPrivateKey, type KeyPair } from '../shared/node/keys.ts';
 import { CommandError } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -12,8 +15,10 @@ export const Identity = z.object({
   name: z.string(),
   organization: z.string(),
   controller_id: z.string(),
-  /** Pinned: the only key whose orders are obeyed. Raw Ed25519, base64url. */
+  /** Pinned: orders of this key are obeyed, and of those that it handed on to. Raw Ed25519, base64url. */
   controller_key: z.string(),
+  /** What that key handed on to, as it was signed, oldest first. */
+  key_changes: KeyChanges.default([]),
   controller_url: z.string(),
   enrolled_at: z.string(),
 });
@@ -25,8 +30,22 @@ export function readIdentity(folder: DataFolder): Identity | undefined {
   return parseJson(folder.identity, Identity, readFileSync(folder.identity, 'utf8'));
 }
 
-export function saveIdentity(folder: DataFolder, identity: Identity): void {
+export function saveIdentity(folder: DataFolder, identity: z.input<typeof Identity>): void {
   replaceFile(folder.identity, `${JSON.stringify(identity, undefined, 2)}\n`);
+}
+
+/** Whose orders this device obeys. What is learned stays in its identity. */
+export function controllerKeysOf(
+  identity: Identity,
+  { now, folder }: { now: () => Instant; folder?: DataFolder },
+): ControllerKeys {
+  return new ControllerKeys({
+    controllerId: identity.controller_id,
+    pinned: identity.controller_key,
+    changes: identity.key_changes,
+    now,
+    ...(folder && { save: (changes) => saveIdentity(folder, { ...identity, key_changes: changes }) }),
+  });
 }
 
 /** The device's key; made here when it enrols, and never leaves the device. */

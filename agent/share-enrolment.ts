@@ -38,7 +38,7 @@ export async function shareEnrolment(
   helper.create();
   const before = readIdentity(helper);
   // The numbers of another controller's orders mean nothing here.
-  if (before && before.controller_key !== identity.controller_key) {
+  if (before && before.controller_id !== identity.controller_id) {
     rmSync(join(helper.path, 'orders'), { recursive: true, force: true });
   }
   saveKeys(helper, keys);

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
-import { importPublicKey } from '../shared/node/keys.ts';
+import { importPrivateKey, keyFingerprint } from '../shared/node/keys.ts';
 import { createLogger } from '../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { CommandError } from './command-error.ts';
 import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { DeviceKey } from './device-key.ts';
 import { createPluginInstallHandler } from './handlers/plugin-install.ts';
 import type { Handler } from './handlers/handler.ts';
 import { handlers } from './handlers/registry.ts';
-import { readIdentity, readKeys } from './identity.ts';
+import { controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpTransfers } from './link/transfers.ts';
 import { GuardProgram } from './releases/guard-program.ts';
@@ -47,11 +48,14 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
   if (!lock) throw new CommandError(`Another root helper already runs with the data in ${folder.path}`);
 
   const controllerClock = new ControllerClock(systemClock);
+  // By the clock of this machine: what the agent says of the time must not make an old key last.
+  const controllerKeys = controllerKeysOf(identity, { folder, now: () => systemClock.now() });
+  const key = new DeviceKey(folder, keys);
   const asking = {
     url: identity.controller_url,
     controllerId: identity.controller_id,
     deviceId: identity.device_id,
-    keys,
+    keys: key,
     controllerClock,
     random: systemRandom,
   };
@@ -64,7 +68,7 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
     },
   });
   const configuration = await composeConfiguration({
-    ...{ folder, config, identity, asking, transfers, system, log, dummy: false },
+    ...{ folder, config, identity, controllerKeys, asking, transfers, system, log, dummy: false },
   });
   const { SCRIPT, REBOOT, SHUTDOWN, RESTART } = handlers;
   const stop = new AbortController();
@@ -73,7 +77,11 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
   await serveHelper(
     {
       deviceId: identity.device_id,
-      controllerKey: importPublicKey(identity.controller_key),
+      controllerKeys,
+      takeDeviceKey: (pem) => {
+        key.replace(importPrivateKey(pem));
+        return keyFingerprint(key.publicKey);
+      },
       handlers: {
         ...Object.fromEntries(Object.entries({ SCRIPT, REBOOT, SHUTDOWN, RESTART }).filter(([, one]) => one)),
         ...configuration.handlers,

@@ -1,4 +1,3 @@
-import { keyFingerprint } from '../shared/node/keys.ts';
 import { createLogger, type Logger } from '../shared/node/logger.ts';
 import { systemClock } from '../shared/node/system-clock.ts';
 import type { AgentConfig } from './config.ts';
@@ -75,7 +74,7 @@ async function serve(
   log: Logger,
   life: AbortController,
 ): Promise<void> {
-  const { parts, identity, publicKey } = context;
+  const { parts, identity } = context;
   const core = createAgentCore(parts);
   using _signals = onStopSignal(() => {
     log.info({ event: 'agent.stopping' }, 'stopping: running tasks may end, nothing new is taken');
@@ -90,7 +89,9 @@ async function serve(
     device_id: identity.device_id,
     device: identity.name,
     organization: identity.organization,
-    key_fingerprint: keyFingerprint(publicKey),
+    get key_fingerprint() {
+      return context.keyFingerprint();
+    },
     version,
     pid: process.pid,
   };

@@ -35,6 +35,4 @@ export interface DeviceKeys {
   decrypt(ciphertext: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   /** Ed25519 signature of the device, base64url. */
   sign(text: string): string;
-  /** Ed25519 public key of the controller, raw base64url. */
-  controllerKey: string;
 }

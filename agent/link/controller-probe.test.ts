@@ -12,6 +12,7 @@ import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { fail, TransferController } from '../../test/harness/transfer-controller.ts';
 import type { ControllerProbe } from '../handlers/transfers.ts';
 import { ControllerClock } from './controller-clock.ts';
+import { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import { HttpControllerProbe } from './controller-probe.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -26,7 +27,11 @@ function probeOf(
   const probe = new HttpControllerProbe({
     url,
     controllerId: controller.controllerId,
-    controllerKey: controller.keys.publicKey,
+    controllerKeys: new ControllerKeys({
+      controllerId: controller.controllerId,
+      pinned: controller.keys.publicKey,
+      now: () => systemClock.now(),
+    }),
     deviceId: controller.deviceId,
     keys: controller.deviceKeys,
     controllerClock: clock,

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Clock } from '../../shared/clock.ts';
-import { importPublicKey, verifyText } from '../../shared/node/keys.ts';
+import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import { type ProbeAnswer, probePaddingBytes, ProbeStatement } from '../../shared/protocol/transfer.ts';
 import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import { askOnce, connectOnce, LookUps, secureOnce } from './controller-probe-steps.ts';
@@ -11,8 +11,7 @@ import { reasonOf } from './transfers-retries.ts';
 export interface ControllerProbeParts extends DeviceTokenParts {
   /** Base URL of the controller. */
   url: string;
-  /** Pinned at enrolment: raw Ed25519, base64url. */
-  controllerKey: string;
+  controllerKeys: Pick<ControllerKeys, 'isSigned'>;
   clock: Clock;
 }
 
@@ -66,7 +65,7 @@ export class HttpControllerProbe {
   }
 
   async #ask(transaction: string, enter: (phase: Phase) => void, signal: AbortSignal): Promise<void> {
-    const { url, random, controllerKey, deviceId, controllerClock } = this.#parts;
+    const { url, random, controllerKeys, deviceId, controllerClock } = this.#parts;
     const { host, port } = this.address;
     const addresses = isIP(host)
       ? [{ address: host, family: isIP(host) }]
@@ -88,7 +87,7 @@ export class HttpControllerProbe {
     const answer = await askOnce({ url, socket, token, controllerClock, body }, signal);
 
     enter('signature');
-    requireOwnAnswer(answer, { transaction, nonce, device: deviceId }, controllerKey);
+    requireOwnAnswer(answer, { transaction, nonce, device: deviceId }, controllerKeys);
     if (answer.padding !== padding) throw new Error('the answer does not bring back what was sent along');
     enter('done');
   }
@@ -98,9 +97,9 @@ export class HttpControllerProbe {
 function requireOwnAnswer(
   answer: ProbeAnswer,
   expected: { transaction: string; nonce: string; device: string },
-  controllerKey: string,
+  controllerKeys: Pick<ControllerKeys, 'isSigned'>,
 ): void {
-  if (!verifyText(answer.statement, answer.signature, importPublicKey(controllerKey))) {
+  if (!controllerKeys.isSigned(answer.statement, answer.signature)) {
     throw new Error('the answer is not signed by the controller');
   }
   const statement = ProbeStatement.safeParse(JSON.parse(answer.statement));

@@ -1,8 +1,10 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { FrameSocket } from '../../shared/frame-socket.ts';
+import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { Hello, Welcome } from '../../shared/protocol/hello.ts';
+import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import type { TaskOffer } from '../../shared/protocol/task.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import { unreachable } from '../../shared/unreachable.ts';
@@ -21,6 +23,9 @@ export interface SessionParts {
   offers: Offers;
   clock: Clock;
   controllerClock: ControllerClock;
+  controllerKeys: Pick<ControllerKeys, 'learn'>;
+  /** Gives the device a new key; true when it has one. */
+  rotateKey?: (signal: AbortSignal) => Promise<boolean>;
   log: Logger;
   factsSheet: () => FactsSheet | undefined;
   onWelcome: (welcome: Welcome) => void;
@@ -29,6 +34,8 @@ export interface SessionParts {
 }
 
 const welcomeTimeoutMs = 30_000;
+const lookForRestMs = 5_000;
+const rotateAgainMs = 300_000;
 /** An order that seems expired on a link of this age may mean that one of the clocks was turned: a new hello tells. */
 const relearnClockAfterMs = 60_000;
 
@@ -102,6 +109,8 @@ export class Session {
     const { store, runner, clock, controllerClock, onWelcome } = this.#parts;
     this.#welcomedAt = clock.monotonic();
     controllerClock.learn(welcome.clock);
+    // Before anything that the new key signed.
+    this.#learnKeys(welcome.keyChanges ?? []);
     onWelcome(welcome);
     this.#settleSeqs(welcome.ackedSeq);
 
@@ -116,6 +125,30 @@ export class Session {
     });
     if (welcome.factsWanted) this.#knownDigest = '';
     this.#reportFacts();
+    if (welcome.rotateKey) {
+      this.#rotateKey(this.#connection.over).catch((error: unknown) => {
+        if (!this.#connection.isOver) this.#failed(error);
+      });
+    }
+  }
+
+  /** A failure ends the link: without the keys every order would be refused for good. */
+  #learnKeys(changes: SignedKeyChange[]): void {
+    const { controllerKeys, log } = this.#parts;
+    const learned = controllerKeys.learn(changes);
+    if (learned > 0) log.info({ event: 'controller.key_changed', learned }, 'the controller has a new key');
+  }
+
+  /** Not while a task runs, which may sign with the key and be asked for it later. */
+  async #rotateKey(signal: AbortSignal): Promise<void> {
+    const { clock, store, rotateKey } = this.#parts;
+    if (!rotateKey) return;
+    for (;;) {
+      const isBusy = store.tasks.unfinished().some(({ type }) => type !== 'CONNECT');
+      if (!isBusy && (await rotateKey(signal))) break;
+      await clock.sleep(isBusy ? lookForRestMs : rotateAgainMs, signal);
+    }
+    this.#connection.close(closeCodes.normal, 'the device has a new key');
   }
 
   /** What the controller has committed may be deleted. */

@@ -45,6 +45,7 @@ async function serveOne(parts: HelperParts, ws: WebSocket, signal: AbortSignal):
   const channel = openChannel<HelperAnswer, typeof HelperRequest>(ws, HelperRequest, {
     message: (request) => {
       if (request.type === 'describe') channel.send(described(parts));
+      else if (request.type === 'device_key') channel.send(taken(parts, request.key));
       else if (request.type === 'stop') task?.stop(new TaskError(request.code, request.message));
       else if (request.type !== 'run') task?.returned(request);
       else if (!task) {
@@ -75,6 +76,11 @@ const described = ({ handlers, facts }: HelperParts): HelperAnswer => ({
   type: 'described',
   taskTypes: Object.keys(handlers),
   facts,
+});
+
+const taken = (parts: HelperParts, key: string): HelperAnswer => ({
+  type: 'taken',
+  fingerprint: parts.takeDeviceKey(key),
 });
 
 function listening(server: ReturnType<typeof createServer>, address: HelperAddress): Promise<void> {

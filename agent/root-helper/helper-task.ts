@@ -1,7 +1,6 @@
-import type { KeyObject } from 'node:crypto';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
-import { verifyText } from '../../shared/node/keys.ts';
+import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { TaskOrder } from '../../shared/protocol/task.ts';
@@ -18,8 +17,10 @@ import { HelperCalls } from './helper-calls.ts';
 /** What the root helper decides and works with; nothing of it comes from the agent. */
 export interface HelperParts {
   deviceId: string;
-  /** Pinned when the device enrolled. */
-  controllerKey: KeyObject;
+  /** Pinned when the device enrolled, and followed from there by the helper itself. */
+  controllerKeys: Pick<ControllerKeys, 'isSigned' | 'learn'>;
+  /** Saves and uses another key of the device (PEM) for requests to the controller; returns its fingerprint. */
+  takeDeviceKey(pem: string): string;
   /** The task types that need root, and how they are run. */
   handlers: Handlers;
   policy: Policy;
@@ -127,9 +128,10 @@ export class HelperTask {
     }
   }
 
-  #verified({ order: text, signature, controllerTime }: Run): TaskOrder {
-    const { controllerKey, deviceId, learnControllerTime } = this.#parts;
-    if (!isSigned(text, signature, controllerKey)) {
+  #verified({ order: text, signature, controllerTime, keyChanges }: Run): TaskOrder {
+    const { controllerKeys, deviceId, learnControllerTime } = this.#parts;
+    controllerKeys.learn(keyChanges ?? []);
+    if (!controllerKeys.isSigned(text, signature)) {
       throw new TaskError('bad_signature', 'The order is not signed by the controller of this device');
     }
     const order = TaskOrder.parse(JSON.parse(text));
@@ -181,13 +183,5 @@ export class HelperTask {
     if (!(error instanceof TaskError)) this.#parts.log.error({ err: error }, 'a handler failed');
     const { code, message, result } = failureOf(error);
     return { kind: 'failed', code, message, ...(result ? { result } : {}) };
-  }
-}
-
-function isSigned(order: string, signature: string, key: KeyObject): boolean {
-  try {
-    return verifyText(order, signature, key);
-  } catch {
-    return false;
   }
 }

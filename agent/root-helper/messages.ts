@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KeyChanges } from '../../shared/protocol/key-change.ts';
 import { LogStream } from '../../shared/protocol/report.ts';
 
 /** Where the agent and the root helper meet, when the configuration names no other place. */
@@ -30,8 +31,12 @@ export const HelperRequest = z.discriminatedUnion('type', [
     instanceId: z.string().max(64),
     /** What the controller's clock shows, as far as the agent knows; tokens are made by it, nothing is decided by it. */
     controllerTime: z.number().int(),
+    /** How the key of the controller changed, as far as the agent was told; the helper verifies it by the key it knows. */
+    keyChanges: KeyChanges.optional(),
     interrupted: Interrupted.optional(),
   }),
+  /** First of a connection: signs requests to the controller with this key (PEM) from now on. It decides nothing here: orders are the controller's. Answered by `taken`. */
+  z.object({ type: z.literal('device_key'), key: z.string().max(1024) }),
   /** Tells the running task to stop. */
   z.object({ type: z.literal('stop'), ...failure }),
   /** Answers a `call`. */
@@ -59,6 +64,8 @@ export const HelperAnswer = z.discriminatedUnion('type', [
     taskTypes: z.array(z.string()),
     facts: z.record(z.string(), z.unknown()),
   }),
+  /** Fingerprint of the device's key that is used from now on. */
+  z.object({ type: z.literal('taken'), fingerprint: z.string() }),
   z.object({ type: z.literal('output'), stream: LogStream, text: z.string() }),
   z.object({
     type: z.literal('progress'),

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
+import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import type { TaskContract } from '../../shared/task-types/task-type.ts';
 import { unreachable } from '../../shared/unreachable.ts';
 import type { Handler, HandlerContext, Interrupted } from '../handlers/handler.ts';
@@ -12,6 +13,8 @@ export interface RemoteHelper {
   /** Of its socket. */
   path: string;
   controllerNow(): number;
+  /** How the key of the controller changed; the helper verifies it. */
+  keyChanges?(): SignedKeyChange[];
 }
 
 const Wish = z.object({
@@ -32,18 +35,33 @@ const describeMs = 10_000;
 export async function describeHelper(
   path: string,
 ): Promise<{ taskTypes: string[]; facts: Record<string, unknown> }> {
-  const answer = Promise.withResolvers<{ taskTypes: string[]; facts: Record<string, unknown> }>();
+  const { taskTypes, facts } = await askAtOnce(path, { type: 'describe' }, 'described');
+  return { taskTypes, facts };
+}
+
+/** The helper signs its requests to the controller with this key (PEM) from now on. Rejects when it is not there, or does not take it. */
+export async function giveDeviceKey(path: string, key: string): Promise<void> {
+  await askAtOnce(path, { type: 'device_key', key }, 'taken');
+}
+
+/** A question that the helper answers at once. */
+async function askAtOnce<Type extends HelperAnswer['type']>(
+  path: string,
+  request: HelperRequest,
+  expected: Type,
+): Promise<Extract<HelperAnswer, { type: Type }>> {
+  type Expected = Extract<HelperAnswer, { type: Type }>;
+  const answer = Promise.withResolvers<Expected>();
   const channel = await open(path, {
     message: (message) => {
-      if (message.type === 'described') answer.resolve(message);
+      if (message.type === expected) answer.resolve(message as Expected);
     },
     closed: (reason) => answer.reject(lost(reason)),
   });
   const late = setTimeout(() => answer.reject(lost(`no answer within ${describeMs / 1000} s`)), describeMs);
   try {
-    channel.send({ type: 'describe' });
-    const { taskTypes, facts } = await answer.promise;
-    return { taskTypes, facts };
+    channel.send(request);
+    return await answer.promise;
   } finally {
     clearTimeout(late);
     channel.close();
@@ -118,7 +136,9 @@ async function askOnce(
   try {
     const controllerTime = helper.controllerNow();
     const { instanceId } = context;
-    channel.send({ type: 'run', ...order, instanceId, controllerTime, ...(interrupted && { interrupted }) });
+    const keyChanges = helper.keyChanges?.() ?? [];
+    const known = { instanceId, controllerTime, keyChanges, ...(interrupted && { interrupted }) };
+    channel.send({ type: 'run', ...order, ...known });
     return valueOf(await end.promise);
   } finally {
     signal.removeEventListener('abort', stop);
@@ -168,6 +188,7 @@ function obey(message: HelperAnswer, obeying: Obeying): void {
     case 'withdraw':
       return withdrawals.get(message.id)?.abort(new Error('withdrawn'));
     case 'described':
+    case 'taken':
       return undefined;
     default:
       return unreachable(message);

@@ -2,7 +2,16 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TaskError } from '../../shared/errors.ts';
-import { generateKeyPair, importPublicKey, type KeyPair, signText } from '../../shared/node/keys.ts';
+import { ControllerKeys } from '../../shared/node/controller-keys.ts';
+import { signKeyChange } from '../../shared/node/key-change.ts';
+import {
+  exportPrivateKey,
+  generateKeyPair,
+  importPrivateKey,
+  keyFingerprint,
+  type KeyPair,
+  signText,
+} from '../../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { Reboot } from '../../shared/task-types/reboot.ts';
 import { Script } from '../../shared/task-types/script.ts';
@@ -17,7 +26,7 @@ import { createProcesses } from '../system/processes.ts';
 import type { HelperParts } from './helper-task.ts';
 import { serveHelper } from './helper-server.ts';
 import { OrderLedger } from './order-ledger.ts';
-import { describeHelper, handlerByUser, remoteHandler } from './remote-handler.ts';
+import { describeHelper, giveDeviceKey, handlerByUser, remoteHandler } from './remote-handler.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let stop: AbortController;
@@ -43,7 +52,12 @@ async function begin(given: Partial<HelperParts> = {}): Promise<void> {
   const machine = new DummyMachine({ clock: systemClock, random: systemRandom });
   const parts: HelperParts = {
     deviceId: 'device-1',
-    controllerKey: importPublicKey(keys.publicKey),
+    controllerKeys: new ControllerKeys({
+      controllerId: 'c',
+      pinned: keys.publicKey,
+      now: () => systemClock.now(),
+    }),
+    takeDeviceKey: (pem) => keyFingerprint(importPrivateKey(pem).publicKey),
     handlers: { SCRIPT: script },
     policy: {},
     ledger: new OrderLedger(join(folder.path, 'orders')),
@@ -257,4 +271,57 @@ test('orders below those that were forgotten are refused', () => {
   expect(() => ledger.begin(order(12))).toThrow(/ran already/);
   expect(ledger.end(order(2))).toBeUndefined();
   expect(ledger.end(order(12))).toEqual({ kind: 'completed', result: {} });
+});
+
+/** How the key of the controller changed, as the agent hands it on. */
+function changed(old: KeyPair, next: KeyPair) {
+  const named = { old: old.publicKey, next: next.publicKey };
+  const said = {
+    purpose: 'controller-key',
+    controller: 'c',
+    old_until: systemClock.now() + 60_000,
+    ...named,
+  };
+  return signKeyChange(said, { old, next });
+}
+
+test('an order of the controller’s new key runs once the helper saw itself that the old key handed on to it', async () => {
+  await begin();
+  const next = generateKeyPair();
+  const wish = () => context(inScript('true'), { by: next });
+  await expect(remoteHandler(Script, helper()).run({}, wish())).rejects.toMatchObject({
+    code: 'bad_signature',
+  });
+
+  const knowing = { ...helper(), keyChanges: () => [changed(keys, next)] };
+  await expect(remoteHandler(Script, knowing).run({}, wish())).resolves.toMatchObject({ exit_code: 0 });
+});
+
+test('an agent cannot make the helper obey a key that the controller did not hand on to', async () => {
+  await begin();
+  const [own, other] = [generateKeyPair(), generateKeyPair()];
+  const stolen = { ...changed(keys, own), by_old: changed(other, own).by_old };
+  for (const change of [changed(other, own), stolen]) {
+    const lying = { ...helper(), keyChanges: () => [change] };
+    const wish = context(inScript('true'), { by: own });
+    await expect(remoteHandler(Script, lying).run({}, wish)).rejects.toMatchObject({ code: 'bad_signature' });
+  }
+});
+
+test('takes another key of the device for its requests, which gives orders no more weight', async () => {
+  const taken: string[] = [];
+  await begin({
+    takeDeviceKey: (pem) => {
+      taken.push(importPrivateKey(pem).publicKey);
+      return 'fingerprint';
+    },
+  });
+  const next = generateKeyPair();
+  await giveDeviceKey(path, exportPrivateKey(next.privateKey));
+  expect(taken).toEqual([next.publicKey]);
+  const wish = context(inScript('true'), { by: next });
+  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+    code: 'bad_signature',
+  });
+  await expect(giveDeviceKey(path, 'no key')).rejects.toMatchObject({ code: 'helper_lost' });
 });

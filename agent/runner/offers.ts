@@ -1,7 +1,6 @@
-import type { KeyObject } from 'node:crypto';
 import type { Clock, Instant } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
-import { verifyText } from '../../shared/node/keys.ts';
+import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import { type TaskOffer, TaskOrder, type TaskRefused } from '../../shared/protocol/task.ts';
@@ -19,7 +18,7 @@ export interface OffersParts {
   clock: Clock;
   log: Logger;
   deviceId: string;
-  controllerKey: KeyObject;
+  controllerKeys: Pick<ControllerKeys, 'isSigned'>;
   policy: Policy;
   /** Who the agent runs as. */
   ownUser: string;
@@ -30,7 +29,7 @@ export interface OffersParts {
 }
 
 /**
- * Decides about offers. What is taken was signed by the pinned key, for this device, is new and not expired, is allowed and understood,
+ * Decides about offers. What is taken was signed by a key of the controller, for this device, is new and not expired, is allowed and understood,
  * and has a free slot; the task, its acceptance and the order's sequence number are one commit.
  */
 export class Offers {
@@ -62,8 +61,8 @@ export class Offers {
   }
 
   #verified(offer: TaskOffer): TaskOrder {
-    const { controllerKey, deviceId } = this.#parts;
-    if (!isSigned(offer, controllerKey)) {
+    const { controllerKeys, deviceId } = this.#parts;
+    if (!controllerKeys.isSigned(offer.order, offer.signature)) {
       throw new TaskError('bad_signature', 'The order is not signed by the controller of this device');
     }
     const order = parseOrder(offer.order);
@@ -139,14 +138,6 @@ export class Offers {
       const end = JSON.parse(endBody) as NewReport;
       store.tasks.tellEndAgain(code, store.outbox.append(endKind, end));
     });
-  }
-}
-
-function isSigned({ order, signature }: TaskOffer, key: KeyObject): boolean {
-  try {
-    return verifyText(order, signature, key);
-  } catch {
-    return false;
   }
 }
 

@@ -12,6 +12,7 @@ import { TaskError } from '../../shared/errors.ts';
 import { Unit } from '../../shared/device-profile.ts';
 import { matchesGlob } from '../../shared/glob.ts';
 import { Manifest } from '../../shared/manifest.ts';
+import { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import { importPrivateKey } from '../../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
 import { Sync } from '../../shared/task-types/sync.ts';
@@ -81,6 +82,11 @@ let probes = 0;
 const attemptMs = 2000; // the window is short here
 const probe = new HttpControllerProbe({
   ...plan.controller,
+  controllerKeys: new ControllerKeys({
+    controllerId: plan.controller.controllerId,
+    pinned: plan.controller.controllerKey,
+    now: () => systemClock.now(),
+  }),
   keys: importPrivateKey(plan.privateKey),
   controllerClock: new ControllerClock(systemClock),
   random: systemRandom,

@@ -54,7 +54,7 @@ export class ConfigurationUnderTest implements AsyncDisposable {
       sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 100, signal),
     };
     const transfers = new HttpTransfers({ ...asking, clock: hasty });
-    const keys = { keys: controller.deviceKeys, controllerKey: controller.keys.publicKey };
+    const keys = { keys: controller.deviceKeys };
     const configuration: Configuration = {
       device: { id: controller.deviceId, name: 'edge', agentVersion: '1.2.3' },
       profile: profileOf(device),
