@@ -11,6 +11,14 @@ const slots = (fallback: number) => z.int().min(0).max(256).default(fallback);
 export const AgentConfigFile = z.strictObject({
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   policy: Policy.prefault({}).describe('what this device accepts at all'),
+  rotate_key_days: z
+    .int()
+    .min(1)
+    .max(3650)
+    .optional()
+    .describe(
+      'a key that is older is replaced when the agent connects; absent: only when the controller wants it',
+    ),
   remote_access: RemoteAccess.prefault({}).describe('what remote sessions may do on this device'),
   configuration: z
     .strictObject({

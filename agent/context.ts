@@ -18,7 +18,7 @@ import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
 import { HttpTransfers } from './link/transfers.ts';
 import { giveDeviceKey } from './root-helper/remote-handler.ts';
-import { rotateDeviceKey } from './rotate-device-key.ts';
+import { type KeyRotationParts, rotateDeviceKey } from './rotate-device-key.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { openDatabase } from './store/open-database.ts';
 import { createLinuxSystem } from './system/linux.ts';
@@ -85,23 +85,23 @@ export async function openContext(options: {
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
   const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock, controllerKeys });
   const { socket: helper } = config.root_helper;
+  const rotation = {
+    key,
+    device: { id: identity.device_id, controllerId: identity.controller_id },
+    post: (...asked: Parameters<KeyRotationParts['post']>) => transfers.post(...asked),
+    share: helper === undefined ? undefined : (pem: string) => giveDeviceKey(helper, pem),
+    log,
+  };
   const parts: AgentParts = {
     db,
     system: withFacts(system, facts),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     controllerKeys,
-    rotateKey: (signal) =>
-      rotateDeviceKey(
-        {
-          key,
-          device: { id: identity.device_id, controllerId: identity.controller_id },
-          post: (...asked) => transfers.post(...asked),
-          share: helper === undefined ? undefined : (pem) => giveDeviceKey(helper, pem),
-          log,
-        },
-        signal,
-      ),
+    keyRotation: {
+      isDue: () => isOld(key, config.rotate_key_days),
+      rotate: (signal) => rotateDeviceKey(rotation, signal),
+    },
     clock: systemClock,
     random: systemRandom,
     log,
@@ -130,6 +130,9 @@ export async function openContext(options: {
     [Symbol.dispose]: () => owned.dispose(),
   };
 }
+
+const isOld = (key: DeviceKey, days: number | undefined): boolean =>
+  days !== undefined && systemClock.now() - key.since > days * 86_400_000;
 
 /** Whoever plans for this device, or encrypts to it, finds among the facts with what. */
 function withFacts(system: System, more: Record<string, unknown>): System {

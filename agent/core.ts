@@ -11,6 +11,7 @@ import { ControllerClock } from './link/controller-clock.ts';
 import type { Dial } from './link/dial-refused.ts';
 import { FactsKeeper } from './loops/facts.ts';
 import { LinkLoop } from './loops/link.ts';
+import type { KeyRotation } from './loops/session.ts';
 import { type AgentStatus, LinkStatus } from './loops/status.ts';
 import { untilAborted } from './loops/until-aborted.ts';
 import { Offers } from './runner/offers.ts';
@@ -28,8 +29,8 @@ export interface AgentParts {
   identity: { deviceId: string; controllerKey: string };
   /** Whose orders are obeyed; absent: of `identity.controllerKey` alone. */
   controllerKeys?: ControllerKeys;
-  /** Gives the device a new key; true when the link is to be dialled anew with it. */
-  rotateKey?: (signal: AbortSignal) => Promise<boolean>;
+  /** Absent: the device keeps the key it has. */
+  keyRotation?: KeyRotation;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -211,7 +212,7 @@ class Core implements AgentCore {
   }
 
   #link({ store, runner, facts, bootId }: Pick<Life, 'store' | 'runner' | 'facts' | 'bootId'>): LinkLoop {
-    const { identity, clock, random, log, config, dial, rotateKey, ownUser = 'root' } = this.#parts;
+    const { identity, clock, random, log, config, dial, keyRotation, ownUser = 'root' } = this.#parts;
     const controllerKeys = this.#controllerKeys;
     const controllerClock = this.#controllerClock;
     const offers = new Offers({
@@ -235,7 +236,7 @@ class Core implements AgentCore {
       status: this.#linkStatus,
       session: {
         ...{ store, runner, offers, clock, controllerClock, controllerKeys, log },
-        ...(rotateKey && { rotateKey }),
+        ...(keyRotation && { keyRotation }),
         factsSheet: () => facts.sheet,
       },
       hello: (connection) => this.#hello(store, bootId, facts.sheet?.digest ?? '', connection),

@@ -1,5 +1,15 @@
 import type { KeyObject } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import type { Instant } from '../shared/clock.ts';
 import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair } from '../shared/node/keys.ts';
 import { replaceFile } from '../shared/node/replace-file.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -25,6 +35,11 @@ export class DeviceKey implements KeyPair {
 
   get privateKey(): KeyObject {
     return this.#keys.privateKey;
+  }
+
+  /** When it was made, or came to this disk. */
+  get since(): Instant {
+    return statSync(this.#folder.key).mtimeMs;
   }
 
   /** The key that is to follow; the one that was made before, if it was not given up. */

@@ -6,7 +6,7 @@ import { controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpControllerProbe } from './link/controller-probe.ts';
 
-const timeoutMs = 5_000;
+const timeoutMs = 10_000;
 
 /** Asks the controller once, over a new connection, for a signed sign of life. */
 export async function probeOnce(folder: DataFolder): Promise<ProbeAttempt> {

@@ -12,6 +12,7 @@ const notLetIn = new Set([
   'disabled',
   'quarantined',
   'not_authenticated',
+  'key_ended',
   'forbidden',
   'upgrade_required',
 ]);

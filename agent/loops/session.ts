@@ -17,6 +17,14 @@ import { deliver } from './deliver.ts';
 import type { FactsSheet } from './facts.ts';
 import { watchLiveness } from './liveness.ts';
 
+/** How this device comes to a new key. */
+export interface KeyRotation {
+  /** The device itself wants another one. */
+  isDue(): boolean;
+  /** True when it has one, and the link is to be dialled anew with it. */
+  rotate(signal: AbortSignal): Promise<boolean>;
+}
+
 export interface SessionParts {
   store: AgentStore;
   runner: Runner;
@@ -24,8 +32,7 @@ export interface SessionParts {
   clock: Clock;
   controllerClock: ControllerClock;
   controllerKeys: Pick<ControllerKeys, 'learn'>;
-  /** Gives the device a new key; true when it has one. */
-  rotateKey?: (signal: AbortSignal) => Promise<boolean>;
+  keyRotation?: KeyRotation;
   log: Logger;
   factsSheet: () => FactsSheet | undefined;
   onWelcome: (welcome: Welcome) => void;
@@ -125,7 +132,7 @@ export class Session {
     });
     if (welcome.factsWanted) this.#knownDigest = '';
     this.#reportFacts();
-    if (welcome.rotateKey) {
+    if (welcome.rotateKey || this.#parts.keyRotation?.isDue()) {
       this.#rotateKey(this.#connection.over).catch((error: unknown) => {
         if (!this.#connection.isOver) this.#failed(error);
       });
@@ -141,11 +148,11 @@ export class Session {
 
   /** Not while a task runs, which may sign with the key and be asked for it later. */
   async #rotateKey(signal: AbortSignal): Promise<void> {
-    const { clock, store, rotateKey } = this.#parts;
-    if (!rotateKey) return;
+    const { clock, store, keyRotation } = this.#parts;
+    if (!keyRotation) return;
     for (;;) {
       const isBusy = store.tasks.unfinished().some(({ type }) => type !== 'CONNECT');
-      if (!isBusy && (await rotateKey(signal))) break;
+      if (!isBusy && (await keyRotation.rotate(signal))) break;
       await clock.sleep(isBusy ? lookForRestMs : rotateAgainMs, signal);
     }
     this.#connection.close(closeCodes.normal, 'the device has a new key');

@@ -1,5 +1,5 @@
 import { type AgentConfig, defaultAgentConfig } from '../../agent/config.ts';
-import { type AgentCore, createAgentCore } from '../../agent/core.ts';
+import { type AgentCore, type AgentParts, createAgentCore } from '../../agent/core.ts';
 import type { Handlers } from '../../agent/runner/runner.ts';
 import { DummyMachine } from '../../agent/system/dummy/machine.ts';
 import { silentLogger } from '../../shared/node/logger.ts';
@@ -17,6 +17,8 @@ export class AgentUnderTest implements AsyncDisposable {
   db: Sqlite = openSqlite(':memory:');
   config: AgentConfig = defaultAgentConfig;
   handlers: Handlers | undefined;
+  /** What a real agent has beside; of the next life. */
+  more: Partial<AgentParts> = {};
   core: AgentCore | undefined;
   /** What the last life ended with, if it failed inside. */
   failure: unknown;
@@ -36,6 +38,7 @@ export class AgentUnderTest implements AsyncDisposable {
       log: silentLogger(),
       config: this.config,
       ...(this.handlers ? { handlers: this.handlers } : {}),
+      ...this.more,
     });
     this.#running = this.core.run(this.#life.signal).catch((error: unknown) => {
       this.failure = error;

@@ -29,6 +29,8 @@ export class FakeController {
   acknowledges = true;
   welcomes = true;
   factsWanted = false;
+  /** What the next welcomes say of keys. */
+  keyNews: Pick<Welcome, 'keyChanges' | 'rotateKey'> = {};
   protocol = protocolVersion;
   /** Nothing that the agent sends arrives. */
   loseUp = false;
@@ -134,6 +136,7 @@ export class FakeController {
         verdict: this.verdicts.get(code) ?? this.#verdict(code, state),
       })),
       factsWanted: this.factsWanted,
+      ...this.keyNews,
     });
   }
 
