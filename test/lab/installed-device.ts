@@ -24,6 +24,7 @@ export class InstalledDevice implements AsyncDisposable {
     const { agent } = await builtPackages();
     const box = await Appliance.boot({ name, ...options });
     try {
+      await allowServices(box);
       await box.expose(7443, cluster.controller.port);
       await box.must('dpkg', '--install', agent);
       return new InstalledDevice(box, name, cluster);
@@ -76,4 +77,9 @@ export class InstalledDevice implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.box[Symbol.asyncDispose]();
   }
+}
+
+/** Images for containers forbid packages to start and stop services; a real machine does not. */
+export async function allowServices(box: Appliance): Promise<void> {
+  await box.must('rm', '-f', '/usr/sbin/policy-rc.d');
 }

@@ -5,6 +5,7 @@ import { Appliance } from '../harness/appliance.ts';
 import { Hub } from '../harness/appliance-hub.ts';
 import { until } from '../harness/until.ts';
 import { builtPackages } from './built-packages.ts';
+import { allowServices } from './installed-device.ts';
 import { labMissing } from './lab.ts';
 
 const run = promisify(execFile);
@@ -21,6 +22,7 @@ describe.skipIf(labMissing('the packages'))('the packages', () => {
     await using hub = await Hub.open();
     await using control = await Appliance.boot({ name: 'control', hub });
     await using edge = await Appliance.boot({ name: 'edge-1', hub });
+    await Promise.all([control, edge].map(allowServices));
     const started = performance.now();
 
     const [address = ''] = control.addresses;
