@@ -40,7 +40,9 @@ export interface ReleaseGuard {
 
 const spareBytes = 64 * 1024 * 1024;
 const lookEveryMs = 500;
-/** Beyond two windows: the guard looks once a second, and a restart takes its time. */
+/** As the guard has it. */
+const minExtensionMs = 120_000;
+/** Beyond trial and extension: the guard looks once a second, and a restart takes its time. */
 const patienceMs = 120_000;
 
 /** Makes the handler of PLUGIN_INSTALL: the new version proves itself within a deadline, or the one before comes back. */
@@ -161,7 +163,7 @@ const trialOf = (
 /** Waits for the end of the trial, and brings it about where this process is the one on trial. */
 async function decided(parts: PluginInstallParts, wish: PluginInstallParameters, context: HandlerContext) {
   const { clock, signal, code } = context;
-  const until = clock.monotonic() + 2 * wish.trial_seconds * 1000 + patienceMs;
+  const until = clock.monotonic() + 2 * Math.max(wish.trial_seconds * 1000, minExtensionMs) + patienceMs;
   let heard = false;
   for (;;) {
     const trial = parts.folder.trial();

@@ -17,6 +17,8 @@ export LC_ALL
 proc=${MUSTER_GUARD_PROC:-/proc}
 helper=muster-agent-root-helper.service
 agent=muster-agent.service
+# Whoever waits for a controller tries again once a minute at least.
+min_extension_ms=120000
 # A version that ends so often is given up at once.
 max_restarts=3
 fields='state task version folder sha256 previous window_ms boot deadline boots unreachable extended switched_at reason'
@@ -69,7 +71,7 @@ restart_agent() { timeout 20 systemctl --no-block restart "$helper" "$agent" 9<&
 ask_controller() {
   asker=${0%/*}
   [ ! -x "$dir/versions/$previous/bin/node" ] || asker=$dir/versions/$previous
-  timeout 20 "$asker/bin/node" "$asker/programs/muster-agent/bin.js" probe --data /var/lib/muster-root-helper >/dev/null 2>&1 9<&-
+  timeout 20 "$asker/bin/node" "$asker/programs/muster-agent/bin.js" probe --data /var/lib/muster-root-helper 9<&-
   if [ $? -eq 8 ]; then answers=no; else answers=yes; fi
 }
 
@@ -133,6 +135,7 @@ finish_roll_back() {
 
 look() {
   now
+  extension_ms=$((window_ms > min_extension_ms ? window_ms : min_extension_ms))
   restarts
   if [ "$most" -ge "$max_restarts" ]; then
     roll_back "version $version ended $most times after it was started" remember
@@ -144,12 +147,12 @@ look() {
   fi
   [ "$up" -ge "$deadline" ] || return 0
   if [ "$unreachable" -eq 1 ] && [ "$extended" -eq 0 ]; then
-    extended=1 deadline=$((up + window_ms))
+    extended=1 deadline=$((up + extension_ms))
     save || fail 1 "$dir/trial cannot be written"
   elif [ "$answers" = no ]; then
     roll_back "the version before cannot reach the controller either: this says nothing about version $version" forget
   else
-    roll_back "version $version did not reach the controller within $((window_ms * (1 + extended) / 1000)) s, and the version before could" remember
+    roll_back "version $version did not reach the controller within $(((window_ms + extended * extension_ms) / 1000)) s, and the version before could" remember
   fi
 }
 

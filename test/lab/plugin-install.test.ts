@@ -37,14 +37,15 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', () 
     cluster.controller.ended(await install(wish), 300_000);
   /** What the two programs say and are. */
   const running = async (): Promise<string> => {
-    await device.online();
-    const told = await cluster.controller.call('GET', cluster.devicePath(device.name));
-    const version = (await box().must('muster-agent', 'version')).trim();
-    expect(version).toBe(`muster-agent ${String(told['version'])}`);
+    const version = (await box().must('muster-agent', 'version')).trim().replace('muster-agent ', '');
+    await until(`the controller knows of ${version}`, async () => {
+      const told = await cluster.controller.call('GET', cluster.devicePath(device.name));
+      return told['online'] === true && told['version'] === version;
+    });
     const pid = (await box().must('systemctl', 'show', '--value', '-p', 'MainPID', 'muster-agent')).trim();
     const program = (await box().must('readlink', `/proc/${pid}/exe`)).trim();
-    expect(program.startsWith(releases)).toBe(String(told['version']) !== '0.1.0');
-    return String(told['version']);
+    expect(program.startsWith(releases)).toBe(version !== '0.1.0');
+    return version;
   };
   const state = async (): Promise<string> => {
     const { stdout } = await box().exec(['sed', '-n', 's/^state=//p', `${releases}/trial`]);
