@@ -2,9 +2,6 @@ import { z } from 'zod';
 import { KeyChanges } from '../../shared/protocol/key-change.ts';
 import { LogStream } from '../../shared/protocol/report.ts';
 
-/** Where the agent and the root helper meet, when the configuration names no other place. */
-export const defaultSocket = '/run/muster-agent/helper.sock';
-
 /** A longer message closes the connection. Bytes of UTF-8; an order carries at most a script of 256 KiB, escaped. */
 export const maxMessageBytes = 2 * 1024 * 1024;
 
