@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 
 // The payload of an age file (age-encryption.org/v1): 64 KiB chunks, each sealed with ChaCha20-Poly1305 under a nonce that counts them
 // and marks the last one, so that chunks can be neither changed, swapped nor cut off.
@@ -15,11 +15,12 @@ export async function* sealPayload(
 ): AsyncGenerator<Buffer> {
   const chunks = new Chunks(chunkBytes);
   const nonce = new Nonce();
+  const secret = createSecretKey(key);
   for await (const piece of plain) {
     // A full chunk waits until more comes: only then it is not the last.
-    for (const chunk of chunks.add(piece)) yield* seal(chunk, key, nonce.next());
+    for (const chunk of chunks.add(piece)) yield* seal(chunk, secret, nonce.next());
   }
-  yield* seal(chunks.last(), key, nonce.last());
+  yield* seal(chunks.last(), secret, nonce.last());
 }
 
 /** Throws when the payload was changed or cut off. What came before the error must not be used. */
@@ -29,22 +30,23 @@ export async function* openPayload(
 ): AsyncGenerator<Buffer> {
   const chunks = new Chunks(sealedBytes);
   const nonce = new Nonce();
+  const secret = createSecretKey(key);
   for await (const piece of sealed) {
-    for (const chunk of chunks.add(piece)) yield open(chunk, key, nonce.next());
+    for (const chunk of chunks.add(piece)) yield open(chunk, secret, nonce.next());
   }
-  const last = open(chunks.last(), key, nonce.last());
+  const last = open(chunks.last(), secret, nonce.last());
   if (last.length === 0 && nonce.count > 1) throw new Error('age: the last chunk is empty');
   yield last;
 }
 
-function seal(chunk: Uint8Array, key: Uint8Array, nonce: Uint8Array): [Buffer, Buffer] {
+function seal(chunk: Uint8Array, key: KeyObject, nonce: Uint8Array): [Buffer, Buffer] {
   const sealing = createCipheriv(cipher, key, nonce, { authTagLength: tagBytes });
   const body = sealing.update(chunk);
   sealing.final();
   return [body, sealing.getAuthTag()];
 }
 
-function open(sealed: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
+function open(sealed: Uint8Array, key: KeyObject, nonce: Uint8Array): Buffer {
   if (sealed.length < tagBytes) throw new Error('age: cut off within the payload');
   const opening = createDecipheriv(cipher, key, nonce, { authTagLength: tagBytes });
   opening.setAuthTag(sealed.subarray(sealed.length - tagBytes));
