@@ -14,7 +14,9 @@ const log = (code: string, line: number, at = 0, text = 'text') =>
 const accepted = (code: string) => ({ type: 'task.accepted', code, at: 0, attempt: 1 }) as const;
 
 const rows = (store: AgentStore, after = 0): Report[] =>
-  store.outbox.after(after, { maxRows: 100_000, maxBytes: 1e9 }).map(({ json }) => JSON.parse(json) as Report);
+  store.outbox
+    .after(after, { maxRows: 100_000, maxBytes: 1e9 })
+    .map(({ json }) => JSON.parse(json) as Report);
 
 test('numbers rows upwards and never uses a number twice, not even after everything was acknowledged', () => {
   const db = openSqlite(':memory:');

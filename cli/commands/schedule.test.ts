@@ -149,7 +149,11 @@ test('preview is of a schedule or of an expression', async () => {
 describe('--schedule', () => {
   test.each([
     [['run', 'ping'], 'RUN', { type: 'PING', payload: {}, force: false }],
-    [['sync', 'apply'], 'SYNC', { on_drift: 'refuse', dry_run: false, ask: false, only_changed: false, force: false }],
+    [
+      ['sync', 'apply'],
+      'SYNC',
+      { on_drift: 'refuse', dry_run: false, ask: false, only_changed: false, force: false },
+    ],
     [['backup', 'run'], 'BACKUP', { full: false }],
     [['pull'], 'PULL', {}],
   ])('%j adds to the schedule and runs nothing', async (command, kind, request) => {
