@@ -3,7 +3,7 @@ import type { AgentTask } from '../../shared/api/assistant.ts';
 import type { Run } from '../../shared/api/runs.ts';
 import { FakeController, refused } from '../testing/fake-controller.ts';
 import { runMuster } from '../testing/run-muster.ts';
-import { runId, sampleAnswer } from '../testing/samples.ts';
+import { runId, sampleAnswer, sampleRun } from '../testing/samples.ts';
 
 const create = 'POST /api/v1/organizations/default/agent-tasks';
 const time = '2026-01-01T00:00:00.000Z';
@@ -34,29 +34,13 @@ const agentTask = (over: Partial<AgentTask>): AgentTask => ({
   ...over,
 });
 
-const sampleRun = (status: Run['status'], task: Partial<AgentTask>): Run => ({
-  id: runId,
-  organization: 'default',
-  type: 'AGENT_TASK',
-  status,
-  trigger: 'manual',
-  schedule: null,
-  scheduled_task: null,
-  retry_of: null,
-  max_retries: 0,
-  retry_delay_seconds: 0,
-  payload: '{}',
-  rollout: null,
-  total: 0,
-  counts: { SCHEDULED: 0, PENDING: 0, IN_PROGRESS: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0, EXPIRED: 0 },
-  skipped: [],
-  stopped_reason: null,
-  agent_task: agentTask(task),
-  created_by: 'ops@example.org',
-  created_at: time,
-  scheduled_at: null,
-  completed_at: status === 'IN_PROGRESS' ? null : time,
-});
+const agentRun = (status: Run['status'], task: Partial<AgentTask>): Run =>
+  sampleRun({
+    type: 'AGENT_TASK',
+    status,
+    agent_task: agentTask(task),
+    completed_at: status === 'IN_PROGRESS' ? null : time,
+  });
 
 /** What one look after the other shows; the last one stays. */
 function willShow(...runs: Run[]): void {
@@ -67,7 +51,7 @@ function willShow(...runs: Run[]): void {
 const run = (...args: string[]) => runMuster(['run', ...args], { url: controller.url });
 
 test('a prompt is sent with its bounds, and where to look is told', async () => {
-  willShow(sampleRun('IN_PROGRESS', {}));
+  willShow(agentRun('IN_PROGRESS', {}));
   const { exitCode, stdout, stderr } = await run(
     ...['agent-task', 'What is new?', '--allow-type', 'PING', '--allow-type', 'PULL'],
     ...['--max-steps', '5', '--max-tokens', '9000', '--time-limit', '10m'],
@@ -89,8 +73,8 @@ test('a prompt is sent with its bounds, and where to look is told', async () => 
 test('--wait tells what waits for approval, and ends with the answer', async () => {
   const proposal = { task_type: 'REBOOT', question: 'q-1', run: null, decided_by: null };
   willShow(
-    sampleRun('IN_PROGRESS', { status: 'waiting', proposals: [{ ...proposal, status: 'waiting' }] }),
-    sampleRun('COMPLETED', { status: 'completed', answer: 'All\nis \u001b[2Jwell.' }),
+    agentRun('IN_PROGRESS', { status: 'waiting', proposals: [{ ...proposal, status: 'waiting' }] }),
+    agentRun('COMPLETED', { status: 'completed', answer: 'All\nis \u001b[2Jwell.' }),
   );
   const { exitCode, stdout, stderr } = await run('agent-task', 'What is new?', '--wait');
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'All\nis \ufffd[2Jwell.\n' });
@@ -99,7 +83,7 @@ test('--wait tells what waits for approval, and ends with the answer', async () 
 
 test('--wait fails with the reason when there is no answer', async () => {
   willShow(
-    sampleRun('FAILED', {
+    agentRun('FAILED', {
       status: 'failed',
       error_code: 'steps_exceeded',
       error_message: 'There was no answer',

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { until } from '../../test/harness/until.ts';
 import { FakeController, refused } from '../testing/fake-controller.ts';
 import { hasTerminals, runMuster, startMuster, startOnTerminal } from '../testing/run-muster.ts';
-import { runId, sampleAnswer, sampleTask } from '../testing/samples.ts';
+import { runId, sampleAnswer, sampleRun, sampleTask } from '../testing/samples.ts';
 
 const create = 'POST /api/v1/organizations/default/tasks';
 
@@ -235,7 +235,9 @@ describe('--wait', () => {
   const waiting = async (args: string[], ...tasks: ReturnType<typeof sampleTask>[]) => {
     willCreate(...tasks);
     const muster = startMuster(['run', 'ping', '--all', ...args], { url: controller.url });
-    await until('it listens', () => controller.streams === 1);
+    await until('it listens and knows the tasks', () => {
+      return controller.streams === 1 && controller.requests('GET /api/v1/tasks').length > 0;
+    });
     return muster;
   };
 
@@ -264,6 +266,22 @@ describe('--wait', () => {
     const { exitCode, stdout } = await muster.ended;
     expect(exitCode).toBe(expected);
     expect(JSON.parse(stdout)).toMatchObject({ run: runId, tasks: [{ status: first }, { status: second }] });
+  });
+
+  test('stays while a failed task may be tried again, and ends as the last try did', async () => {
+    controller.maxRetries = 1;
+    const muster = await waiting(['--wait', '-f', 'simple'], one);
+    controller.change('aB3dE6gH', { status: 'FAILED' });
+    await until(
+      'it asks whether the run is over',
+      () => controller.requests(`GET /api/v1/runs/${runId}`).length > 0,
+    );
+    controller.add(sampleTask({ task: 'Zz000000', status: 'SCHEDULED', retry_of: 'aB3dE6gH' }));
+    controller.change('Zz000000', { status: 'COMPLETED' });
+    const { exitCode, stdout } = await muster.ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('Zz000000');
+    expect(stdout).not.toContain('aB3dE6gH');
   });
 
   test('ends with 7 at --timeout and says how to come back', async () => {
@@ -344,6 +362,16 @@ describe('--wait', () => {
     expect(exitCode).toBe(0);
     expect(stdout.trim().split('\n').sort()).toEqual(['edge-1 | hello', 'edge-2 | hello']);
   });
+});
+
+test('watching a run without tasks ends as the run did', async () => {
+  const ended = sampleRun({ status: 'FAILED', completed_at: '2026-01-01T00:00:09.000Z' });
+  const looks = [sampleRun(), sampleRun()];
+  controller.on(`GET /api/v1/runs/${runId}`, () => ({ body: looks.shift() ?? ended }));
+  const muster = startMuster(['run', 'watch', runId], { url: controller.url });
+  await until('it listens and has looked', () => controller.streams === 1 && looks.length === 0);
+  controller.emit('run.ended', { run: runId });
+  expect((await muster.ended).exitCode).toBe(1);
 });
 
 describe.runIf(hasTerminals())('on a terminal', () => {

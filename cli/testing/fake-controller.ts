@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Run } from '../../shared/api/runs.ts';
 import type { Task, TaskLogLine } from '../../shared/api/tasks.ts';
+import { runId, sampleRun } from './samples.ts';
 
 export interface SeenRequest {
   method: string;
@@ -32,6 +34,8 @@ export class FakeController implements AsyncDisposable {
   readonly tasks = new Map<string, Task>();
   readonly logs = new Map<string, TaskLogLine[]>();
   readonly seen: SeenRequest[] = [];
+  /** How often failed tasks are tried again; the run goes on while there are fewer tasks than tries. */
+  maxRetries = 0;
   readonly #handlers = new Map<string, Handler>();
   readonly #streams = new Set<ServerResponse>();
   readonly #server: Server;
@@ -170,6 +174,7 @@ export class FakeController implements AsyncDisposable {
     const task = this.tasks.get(code);
     if (method === 'GET' && path === '/api/v1/tasks')
       return { body: paged(sorted(all, query.sort_by), query) };
+    if (method === 'GET' && path === `/api/v1/runs/${runId}`) return { body: this.#run() };
     if (method === 'GET' && task !== undefined && rest === undefined) return { body: task };
     if (method === 'GET' && task !== undefined) {
       const items = (this.logs.get(code) ?? []).filter(({ cursor }) => cursor > Number(query.after));
@@ -182,6 +187,17 @@ export class FakeController implements AsyncDisposable {
       };
     }
     return refused(404, 'not_found', `${method} ${path} does not exist`);
+  }
+
+  #run(): Run {
+    const all = [...this.tasks.values()];
+    const open = all.some(({ completed_at }) => completed_at === null);
+    const failed = all.filter(({ status }) => status === 'FAILED').length;
+    const isOver = !open && (failed === 0 || failed > this.maxRetries || failed < all.length);
+    return sampleRun({
+      max_retries: this.maxRetries,
+      completed_at: isOver ? '2026-01-01T00:00:09.000Z' : null,
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Device } from '../../shared/api/devices.ts';
+import type { Run } from '../../shared/api/runs.ts';
 import type { Task } from '../../shared/api/tasks.ts';
 
 export const runId = '3b1f8a52-6c0e-4c8e-9f37-5a4a1f3f0d11';
@@ -34,6 +35,31 @@ export const sampleTask = (changes: Partial<Task> = {}): Task => ({
   question: null,
   retry_of: null,
   late_result: null,
+  ...changes,
+});
+
+/** The run of the sample tasks, open. */
+export const sampleRun = (changes: Partial<Run> = {}): Run => ({
+  id: runId,
+  organization: 'default',
+  type: 'PING',
+  status: 'IN_PROGRESS',
+  trigger: 'manual',
+  schedule: null,
+  scheduled_task: null,
+  retry_of: null,
+  max_retries: 0,
+  retry_delay_seconds: 0,
+  payload: '{}',
+  rollout: null,
+  total: 0,
+  counts: { SCHEDULED: 0, PENDING: 0, IN_PROGRESS: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0, EXPIRED: 0 },
+  skipped: [],
+  stopped_reason: null,
+  created_by: 'ops@example.org',
+  created_at: '2026-01-01T00:00:00.000Z',
+  scheduled_at: null,
+  completed_at: null,
   ...changes,
 });
 

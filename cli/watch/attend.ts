@@ -2,7 +2,7 @@ import type { Task } from '../../shared/api/tasks.ts';
 import { CliError } from '../cli-error.ts';
 import type { Environment } from '../environment.ts';
 import { wantsColor } from '../output/paint.ts';
-import { isEnded } from './ended.ts';
+import { isEnded, lastTries } from './ended.ts';
 import { LogFollower } from './log-follower.ts';
 import { createLogPrinter, widestName } from './log-printer.ts';
 import { LiveProgress, lineProgress, silentProgress } from './progress.ts';
@@ -22,7 +22,7 @@ export interface Attendance {
   resume: string;
 }
 
-/** Stays with tasks until all have ended. Leaves with exit 7 after the timeout and 130 at Ctrl-C; the tasks go on. */
+/** Stays with tasks until all have ended, and returns the last tries. Leaves with exit 7 after the timeout and 130 at Ctrl-C; the tasks go on. */
 export async function attend(environment: Environment, attendance: Attendance): Promise<Task[]> {
   const { terminal, client, output } = environment;
   const known = new Map<string, Task>();
@@ -38,7 +38,7 @@ export async function attend(environment: Environment, attendance: Attendance): 
     const watching = watch(parts, known, signal);
     const following = attendance.follow ? followLogs(environment, known, { watching, signal }) : undefined;
     await Promise.all([watching, following]);
-    return [...known.values()];
+    return lastTries([...known.values()]);
   } catch (error) {
     progress.end();
     if (terminal.signal.aborted) output.say(attendance.resume);

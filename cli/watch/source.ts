@@ -11,34 +11,49 @@ export interface WatchSource {
    * latest ones.
    */
   changed(known: ReadonlyMap<string, Task>, thorough: boolean): Promise<Task[]>;
-  /** Every task is known and has ended. */
+  /** Every task is known and has ended, and no other will come. */
   isOver(known: ReadonlyMap<string, Task>): boolean;
 }
 
 const perPage = 100;
 
-/** The tasks of one run. */
+/** The tasks of one run, until it is over: one that failed may be tried again. */
 export function runSource(client: Client, run: string, organization: string): WatchSource {
-  let total = Number.POSITIVE_INFINITY;
-  const page = (number: number, sort: string) =>
-    client.tasks.list({ run, page: number, per_page: perPage, sort_by: sort });
+  let isOver = false;
+  const everyEnded = (known: ReadonlyMap<string, Task>, changed: Task[], total: number) => {
+    const all = new Map([...known, ...changed.map((task) => [task.task, task] as const)]);
+    return all.size >= total && allEnded(all);
+  };
   return {
     events: { run, organization },
     async changed(known, thorough) {
-      const changed: Task[] = [];
-      // By name no page shifts while we read; newest change first lets us stop at the first page that tells nothing new.
-      const sort = thorough ? 'device_name:asc' : 'updated_at:desc';
-      for (let number = 1; ; number += 1) {
-        const answer = await page(number, sort);
-        total = answer.total;
-        const news = answer.items.filter((task) => isNews(known.get(task.task), task));
-        changed.push(...news);
-        if (number >= answer.pages || answer.items.length === 0) return changed;
-        if (!thorough && news.length === 0) return changed;
-      }
+      const { changed, total } = await newsOfRun(client, run, { known, thorough });
+      if (!everyEnded(known, changed, total)) return changed;
+      const { completed_at, max_retries } = await client.runs.describe(run);
+      isOver = completed_at !== null;
+      if (!isOver || max_retries === 0) return changed;
+      // A retry may have come and gone between the two readings.
+      return (await newsOfRun(client, run, { known, thorough: true })).changed;
     },
-    isOver: (known) => known.size >= total && allEnded(known),
+    isOver: () => isOver,
   };
+}
+
+async function newsOfRun(
+  client: Client,
+  run: string,
+  { known, thorough }: { known: ReadonlyMap<string, Task>; thorough: boolean },
+): Promise<{ changed: Task[]; total: number }> {
+  const changed: Task[] = [];
+  // By name no page shifts while we read; newest change first lets us stop at the first page that tells nothing new.
+  const sort = thorough ? 'device_name:asc' : 'updated_at:desc';
+  for (let page = 1; ; page += 1) {
+    const answer = await client.tasks.list({ run, page, per_page: perPage, sort_by: sort });
+    const news = answer.items.filter((task) => isNews(known.get(task.task), task));
+    changed.push(...news);
+    const isLast = page >= answer.pages || answer.items.length === 0;
+    if (isLast || (!thorough && news.length === 0)) return { changed, total: answer.total };
+  }
 }
 
 /** Tasks named by code. */

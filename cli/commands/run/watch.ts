@@ -1,6 +1,8 @@
 import type { Command } from '@commander-js/extra-typings';
 import { durationMs } from '../../arguments/argument-parsers.ts';
+import type { Client } from '../../client/client.ts';
 import type { Open } from '../../environment.ts';
+import type { ExitReason } from '../../exit-codes.ts';
 import { taskOutcomeView } from '../../views/task.ts';
 import { attend } from '../../watch/attend.ts';
 import { outcomeOf } from '../../watch/outcome.ts';
@@ -24,6 +26,10 @@ export function addRunWatch(group: Command, open: Open): void {
         resume: `The tasks go on. Come back with: muster run watch ${run.id}\nCancel with: muster run cancel ${run.id} [--request]`,
       });
       if (!follow) output.list(tasks, taskOutcomeView);
-      environment.exit(outcomeOf(tasks));
+      environment.exit(tasks.length === 0 ? await outcomeOfRun(client, run.id) : outcomeOf(tasks));
     });
 }
+
+/** Agent tasks have no tasks to tell by. */
+const outcomeOfRun = async (client: Client, id: string): Promise<ExitReason> =>
+  (await client.runs.describe(id)).status === 'COMPLETED' ? 'ok' : 'failed';
