@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
-import { keyFingerprint } from '../shared/node/keys.ts';
+import { keyFingerprint, type KeyPair } from '../shared/node/keys.ts';
 import { openSessionSocket } from '../shared/node/session-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
@@ -19,6 +19,7 @@ import { wsDial } from './link/dial.ts';
 import { HttpTransfers } from './link/transfers.ts';
 import { giveDeviceKey } from './root-helper/remote-handler.ts';
 import { type KeyRotationParts, rotateDeviceKey } from './rotate-device-key.ts';
+import type { KeyRotation } from './loops/session.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { openDatabase } from './store/open-database.ts';
 import { createLinuxSystem } from './system/linux.ts';
@@ -51,17 +52,13 @@ export async function openContext(options: {
   hooks: Hooks;
 }): Promise<Context> {
   const { folder, config, log } = options;
-  const identity = readIdentity(folder);
-  const keys = readKeys(folder);
-  if (!identity || !keys) {
-    throw new CommandError(
-      `This device is not enrolled (nothing in ${folder.path}): run \`muster-agent enrol TOKEN --data ${folder.path}\` first`,
-    );
-  }
+  readEnrolment(folder);
   using resources = new DisposableStack();
   const lock = lockInstance(folder.lock, waitForLockMs);
   if (!lock) throw new CommandError(`Another agent already runs with the data in ${folder.path}`);
   resources.use(lock);
+  // The process before may have changed them on its way out.
+  const { identity, keys } = readEnrolment(folder);
 
   const reserve = new DiskReserve(folder.reserve);
   const db = openDatabase(folder.database, { clock: systemClock, log });
@@ -84,24 +81,13 @@ export async function openContext(options: {
   const system = await composeSystem(options, identity);
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
   const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock, controllerKeys });
-  const { socket: helper } = config.root_helper;
-  const rotation = {
-    key,
-    device: { id: identity.device_id, controllerId: identity.controller_id },
-    post: (...asked: Parameters<KeyRotationParts['post']>) => transfers.post(...asked),
-    share: helper === undefined ? undefined : (pem: string) => giveDeviceKey(helper, pem),
-    log,
-  };
   const parts: AgentParts = {
     db,
     system: withFacts(system, facts),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     controllerKeys,
-    keyRotation: {
-      isDue: () => isOld(key, config.rotate_key_days),
-      rotate: (signal) => rotateDeviceKey(rotation, signal),
-    },
+    keyRotation: keyRotationOf({ ...options, identity, key, transfers }),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -131,8 +117,42 @@ export async function openContext(options: {
   };
 }
 
-const isOld = (key: DeviceKey, days: number | undefined): boolean =>
-  days !== undefined && systemClock.now() - key.since > days * 86_400_000;
+function readEnrolment(folder: DataFolder): { identity: Identity; keys: KeyPair } {
+  const identity = readIdentity(folder);
+  const keys = readKeys(folder);
+  if (identity && keys) return { identity, keys };
+  throw new CommandError(
+    `This device is not enrolled (nothing in ${folder.path}): run \`muster-agent enrol TOKEN --data ${folder.path}\` first`,
+  );
+}
+
+function keyRotationOf({
+  config,
+  identity,
+  key,
+  transfers,
+  log,
+}: {
+  config: AgentConfig;
+  identity: Identity;
+  key: DeviceKey;
+  transfers: HttpTransfers;
+  log: Logger;
+}): KeyRotation {
+  const { root_helper: helper, rotate_key_days: days } = config;
+  const { socket } = helper;
+  const parts: KeyRotationParts = {
+    key,
+    device: { id: identity.device_id, controllerId: identity.controller_id },
+    post: (...asked) => transfers.post(...asked),
+    share: socket === undefined ? undefined : (pem) => giveDeviceKey(socket, pem),
+    log,
+  };
+  return {
+    isDue: () => days !== undefined && systemClock.now() - key.since > days * 86_400_000,
+    rotate: (signal) => rotateDeviceKey(parts, signal),
+  };
+}
 
 /** Whoever plans for this device, or encrypts to it, finds among the facts with what. */
 function withFacts(system: System, more: Record<string, unknown>): System {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CommandError } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
 import { runTool } from './system/tool.ts';
-import { type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
+import { controllerKeysOf, type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
 
 /** Root acts as the owner of the agent’s folder there: it follows no link that the agent's user could have laid. */
 export async function asOwnerOf<Value>(folder: DataFolder, work: () => Promise<Value>): Promise<Value> {
@@ -42,7 +42,10 @@ export async function shareEnrolment(
     rmSync(join(helper.path, 'orders'), { recursive: true, force: true });
   }
   saveKeys(helper, keys);
-  saveIdentity(helper, identity);
+  // What the helper learned of its controller's key it does not forget, whatever the agent's file says.
+  const learned = [...(before?.key_changes ?? []), ...identity.key_changes];
+  const { changes } = controllerKeysOf({ ...identity, key_changes: learned }, { now: () => 0 });
+  saveIdentity(helper, { ...identity, key_changes: changes });
 }
 
 /** An installed agent begins to serve as soon as it is enrolled; both programs read who they are when they start. */

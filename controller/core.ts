@@ -212,15 +212,6 @@ function assemble(parts: ControllerParts) {
     failTasks: (tables, deviceId) => failDeviceTasks(tables, deviceId, clock.now()),
     tasksEnded: (moves) => dispatcher.runsAdvanced(moves.flatMap(({ runId }) => runId ?? [])),
   });
-  const deviceKeys = new DeviceKeys({ store, bus, clock, controllerId: identity.controllerId });
-  const admission = new Admission({
-    devices: store.devices,
-    keys: deviceKeys,
-    clock,
-    random,
-    settings,
-    controllerId: identity.controllerId,
-  });
   const lookouts = assembleLookouts(parts, online);
   const requests = assembleRequests(parts);
   const assistant =
@@ -240,10 +231,9 @@ function assemble(parts: ControllerParts) {
     ...requests,
     ...lookouts,
     ...assembleAccess(parts),
-    admission,
+    ...assembleAdmission(parts),
     assistant,
     commits,
-    deviceKeys,
     devices,
     dispatcher,
     inbox,
@@ -276,7 +266,18 @@ function assembleLookouts(parts: ControllerParts, online: OnlineDevices) {
   return { events, presence, questions, retention };
 }
 
-/** Who may come in. */
+/** Which devices may open a link, and by which keys. */
+function assembleAdmission({ store, bus, clock, random, identity, settings }: ControllerParts) {
+  const { controllerId } = identity;
+  const keys = new DeviceKeys({ store, bus, clock, controllerId });
+  const { devices } = store;
+  return {
+    deviceKeys: keys,
+    admission: new Admission({ devices, keys, clock, random, settings, controllerId }),
+  };
+}
+
+/** Which people may come in. */
 function assembleAccess({ store, clock, random, log, identity, settings, oidc }: ControllerParts) {
   const { publicUrl } = settings;
   const tokens = new Tokens({

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { SignedKeyChange } from '../protocol/key-change.ts';
+import type { SignedKeyChange } from '../protocol/key-change.ts';
 import { importPublicKey, type KeyPair, signText, verifyText } from './keys.ts';
 
 /** `statement` names the public keys of both. */
