@@ -17,7 +17,7 @@ export async function builtPackages(): Promise<{ agent: string; controller: stri
     mkdirSync(draft, { recursive: true });
     const program = join(projectRoot, 'systemd', 'package', 'build.ts');
     await promisify(execFile)(process.execPath, [program, '--out', draft, '--level', '0']);
-    renameSync(draft, folder);
+    putInPlace(draft, folder);
     forgetOld();
   }
   const [agent, controller] = ['muster-agent', 'muster-controller'].map((name) => {
@@ -26,6 +26,16 @@ export async function builtPackages(): Promise<{ agent: string; controller: stri
     return join(folder, found);
   });
   return { agent: agent ?? '', controller: controller ?? '' };
+}
+
+/** Another test file may have built the same meanwhile. */
+function putInPlace(draft: string, folder: string): void {
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+    rmSync(draft, { recursive: true, force: true });
+  }
 }
 
 function digestOfSources(): string {

@@ -44,7 +44,7 @@ describe.skipIf(labMissing('the packages'))('the packages', () => {
     const muster = (...args: string[]) =>
       control.exec(['muster', ...args], { env: { MUSTER_URL: url, MUSTER_TOKEN: token ?? '' } });
     await until('the device waits for approval', async () => {
-      return (await muster('device', 'approve', 'edge-1', '--yes')).exitCode === 0;
+      return (await muster('device', 'approve', 'edge-1')).exitCode === 0;
     });
     const task = await muster('run', 'ping', '--device', 'edge-1', '--wait', '--timeout', '60s', '--json');
     expect(task.exitCode, task.stderr).toBe(0);
