@@ -44,7 +44,8 @@ export default defineConfig({
           name: 'appliance',
           include: ['test/appliance/**/*.test.ts', 'test/lab/**/*.test.ts'],
           testTimeout: 300_000,
-          hookTimeout: 120_000,
+          // The first test of a package builds it.
+          hookTimeout: 300_000,
           sequence: { groupOrder: 2 },
         },
       },
