@@ -29,6 +29,11 @@ export interface Answer {
 
 type Handler = (request: SeenRequest) => Answer | Promise<Answer>;
 
+const bodyOf = ({ headers }: IncomingMessage, text: string): unknown => {
+  if (text === '') return undefined;
+  return headers['content-type'] === 'application/octet-stream' ? text : JSON.parse(text);
+};
+
 /** Speaks the REST interface to the real command line over real HTTP; the test decides what happens to tasks. */
 export class FakeController implements AsyncDisposable {
   readonly tasks = new Map<string, Task>();
@@ -136,7 +141,7 @@ export class FakeController implements AsyncDisposable {
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
       headers: request.headers,
-      body: text === '' ? undefined : JSON.parse(text),
+      body: bodyOf(request, text),
     };
     this.seen.push(seen);
     const handler = this.#handlers.get(`${seen.method} ${seen.path}`);

@@ -17,8 +17,9 @@ Example: muster run plugin-install --label site=berlin --canary 1 --max-failures
 
 export function addRunPluginInstall(group: Command, open: Open): void {
   orderCommand(group, 'plugin-install', 'Install a release of the Muster agent on the device')
+    // `--version` is an option of the program itself, without a value: what follows it is this argument.
+    .argument('[version]', 'which release, also as --version VERSION (default: the promoted one)')
     .optionsGroup('Release:')
-    .option('--version <version>', 'which release (default: the promoted one)')
     .option('--platform <platform>', 'what the devices are, such as linux-x64')
     .option(
       '--trial <duration>',
@@ -29,12 +30,12 @@ export function addRunPluginInstall(group: Command, open: Open): void {
     .option('-y, --yes', 'do not ask')
     .optionsGroup('Options:')
     .addHelpText('after', notes)
-    .action(async (options) => {
+    .action(async (version, options) => {
       if (options.schedule !== undefined)
         throw usageError('plugin-install does not go with --schedule: use --at');
       const environment = await open();
       const { client, terminal } = environment;
-      const { version, platform, trial, force, yes } = options;
+      const { platform, trial, force, yes } = options;
       const wanted = {
         ...orderOf(options, environment),
         ...given({ version, platform, force }),
