@@ -25,6 +25,7 @@ import { DueTimes } from './due-times.ts';
 import { scheduled } from './firer.ts';
 import { type KindParts, readRequest, type Submit } from './kinds.ts';
 import { scheduleEvent } from './schedule-events.ts';
+import { requestInBrief } from './request-in-brief.ts';
 import { deviceZone, requireZone } from './zone-name.ts';
 
 export interface SchedulesParts extends KindParts {
@@ -150,7 +151,7 @@ export class Schedules {
       }
       const task = this.#newTask(actor, { ...wish, scheduleId: schedule.id });
       await tables.schedules.insertTask(task);
-      const detail = { schedule: schedule.name, kind: task.kind, request: wish.request };
+      const detail = { schedule: schedule.name, kind: task.kind, request: requestInBrief(wish.request) };
       await this.#tell(tables, actor, 'scheduled_task.create', task.code, detail);
       return foundTask(tables, actor.organizationId, task.code);
     });
@@ -180,7 +181,11 @@ export class Schedules {
         : JSON.stringify(readRequest(this.#parts, kind, wish.request ?? JSON.parse(before.request)).body);
     const enabled = wish.enabled ?? before.enabled;
     await tables.schedules.setTask(code, { enabled, kind, request }, this.#parts.clock.now());
-    const detail = { ...wish, schedule: before.scheduleName };
+    const detail = {
+      ...wish,
+      ...(wish.request === undefined ? {} : { request: requestInBrief(wish.request) }),
+      schedule: before.scheduleName,
+    };
     await this.#tell(tables, actor, 'scheduled_task.update', code, detail);
   }
 

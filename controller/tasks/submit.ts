@@ -301,7 +301,7 @@ async function insertRun(
       detail: {
         type,
         total: run.total,
-        targets: shortTargets(request),
+        targets: targetsInBrief(request.targets),
         ...(request.rollout ? { rollout: request.rollout } : {}),
         ...(run.scheduledAt === null ? {} : { scheduled_at: iso(run.scheduledAt) }),
         ...(run.schedule ? { schedule: run.schedule.name } : {}),
@@ -314,7 +314,7 @@ async function insertRun(
 }
 
 /** Targets as the audit log keeps them: a long list of names in brief. */
-function shortTargets({ targets }: SubmittedRequest): Record<string, unknown> {
+export function targetsInBrief<Some extends { devices?: string[] | undefined }>(targets: Some): Some {
   const names = targets.devices ?? [];
   return names.length <= 50
     ? targets
