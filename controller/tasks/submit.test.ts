@@ -125,12 +125,6 @@ describe('targets', () => {
 });
 
 describe('a request', () => {
-  test('of a type that this version does not know is refused', async () => {
-    await using controller = await CoreUnderTest.start();
-    await controller.device('fw-1');
-    expect((await refused(controller, { type: 'PLUGIN_INSTALL' })).code).toBe('task_type_not_supported');
-  });
-
   test.each([
     [{ count: 0 }, /count/],
     [{ host: 'a b' }, /host/],
