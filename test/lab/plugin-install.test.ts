@@ -14,7 +14,7 @@ const home = '/api/v1/organizations/default';
 const releases = '/var/lib/muster-releases';
 
 /** Releases of the agent on a machine with systemd: the version that proves itself stays, every other one goes by itself. */
-describe.skipIf(labMissing('installing releases'))('a release of the agent', () => {
+describe.skipIf(labMissing('installing releases'))('a release of the agent', { timeout: 300_000 }, () => {
   const folder = temporaryFolder('plugin-install');
   let cluster: Cluster;
   let device: InstalledDevice;
