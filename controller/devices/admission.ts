@@ -13,6 +13,8 @@ import { UsedTokens } from './used-tokens.ts';
 export interface AdmittedDevice {
   id: string;
   organizationId: string;
+  /** The key it proved to have; it may end before the device says hello. */
+  publicKey?: string;
 }
 
 export interface AdmissionParts {
@@ -80,9 +82,10 @@ export class Admission {
       const retryMs = waitMs + this.#jitter(waitMs + shortRetryMs);
       throw this.#refusal('too_many_requests', 'Too many devices connect at once', retryMs);
     }
-    const { device, key } = await this.#prove(authorization);
+    const proof = await this.#prove(authorization);
+    const { device, key } = proof;
     if (key !== device.publicKey) await this.#parts.keys.cameWith(device, key);
-    return admitted(device);
+    return admitted(proof);
   }
 
   /** The device, and which of its keys it showed. */
@@ -212,7 +215,11 @@ interface Proof extends AdmittedDevice {
   key: string;
 }
 
-const admitted = ({ id, organizationId }: AdmittedDevice): AdmittedDevice => ({ id, organizationId });
+const admitted = ({ id, organizationId, key: publicKey }: Proof): AdmittedDevice => ({
+  id,
+  organizationId,
+  publicKey,
+});
 
 /** Whether the key signed the token; what the token says is not looked at. */
 function hasSigned(publicKey: string | null, token: string): boolean {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import type { AppError } from '../../shared/errors.ts';
@@ -7,6 +8,8 @@ import { generateKeyPair, keyFingerprint, type KeyPair } from '../../shared/node
 import { EnrolmentTicket, EnrolStatement, ticketPrefix } from '../../shared/protocol/enrol.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import { CoreUnderTest } from '../../test/harness/core-under-test.ts';
+import { memorySocketPair } from '../../test/harness/memory-socket.ts';
+import { ScriptedDevice } from '../../test/harness/scripted-device.ts';
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -301,4 +304,73 @@ test('a welcome tells of the changes of the controller’s key to whoever does n
   ).not.toHaveProperty('keyChanges');
   expect(await welcomed('enrolled-later', { controllerKey: newKey })).not.toHaveProperty('keyChanges');
   expect(await welcomed('older-agent', {})).not.toHaveProperty('keyChanges');
+});
+
+test.each(['revoked', 'rebound'])(
+  'a link that was opened before its key was %s and says hello after it is closed',
+  async (how) => {
+    await using controller = await CoreUnderTest.start();
+    const device = await Keyed.make(controller);
+    const [here, there] = memorySocketPair();
+    controller.core.openLink(
+      {
+        id: device.id,
+        organizationId: controller.organization.id,
+        publicKey: device.keys.publicKey,
+      },
+      here,
+    );
+    const { keys } = controller.store.devices;
+    if (how === 'revoked') await keys.revoke(device.id, 1);
+    else await keys.replace(device.id, generateKeyPair().publicKey, 1);
+    const link = new ScriptedDevice(device.id, there);
+    link.hello();
+    expect((await link.closing()).code).toBe(closeCodes.deviceNotEnabled);
+  },
+);
+
+/** Where the device is with its key: what it has on disk. */
+interface Disk {
+  key: KeyPair;
+  next: KeyPair | undefined;
+}
+
+/** One step of the agent, which may die right after it; the answer of the controller may be lost. */
+const steps = {
+  make: (disk: Disk) => {
+    disk.next ??= generateKeyPair();
+  },
+  show: async (disk: Disk, device: Keyed) => {
+    if (!disk.next) return;
+    await device.hold(disk.next, { old: disk.key });
+    disk.key = disk.next;
+    disk.next = undefined;
+  },
+  'show, and the answer is lost': async (disk: Disk, device: Keyed) => {
+    if (disk.next) await device.hold(disk.next, { old: disk.key });
+  },
+  'lose what was made': (disk: Disk) => {
+    disk.next = undefined;
+  },
+  dial: async (disk: Disk, device: Keyed) => {
+    expect(await device.dial(disk.key)).toBe('done');
+  },
+};
+type Step = keyof typeof steps;
+
+test('whatever is lost, and whoever dies at which step, the key that the device has on disk is accepted', async () => {
+  const names = Object.keys(steps) as Step[];
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...names), { maxLength: 12 }), async (story) => {
+      await using controller = await CoreUnderTest.start();
+      const device = await Keyed.make(controller);
+      const disk: Disk = { key: device.keys, next: undefined };
+      for (const step of story) {
+        await steps[step](disk, device);
+        expect(await device.ask(disk.key)).toBe('done');
+      }
+      expect(await device.dial(disk.key)).toBe('done');
+    }),
+    { numRuns: 40 },
+  );
 });

@@ -20,6 +20,8 @@ export interface HeldTask {
 export interface OnlineLink {
   readonly deviceId: string;
   readonly organizationId: string;
+  /** The key it was opened with. */
+  readonly publicKey?: string | undefined;
   /** Links are numbered in the order they were authenticated. */
   readonly order: number;
   readonly isClosed: boolean;

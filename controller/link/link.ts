@@ -39,6 +39,7 @@ const noSlots: Partial<Record<Lane, number>> = {};
 export class Link implements OnlineLink, FrameListener {
   readonly deviceId: string;
   readonly organizationId: string;
+  readonly publicKey: string | undefined;
   readonly order: number;
   readonly #socket: FrameSocket;
   readonly #owner: LinkOwner;
@@ -56,6 +57,7 @@ export class Link implements OnlineLink, FrameListener {
   constructor(device: AdmittedDevice, order: number, socket: FrameSocket, owner: LinkOwner) {
     this.deviceId = device.id;
     this.organizationId = device.organizationId;
+    this.publicKey = device.publicKey;
     this.order = order;
     this.#socket = socket;
     this.#owner = owner;

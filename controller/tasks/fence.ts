@@ -12,8 +12,15 @@ export type Fence =
  * Judges a hello of a link that was authenticated after every link that said hello before. An agent's database counts its starts
  * (epoch) and its outbox rows, and never goes back; so going back means that a copy of it, or of the key, is in use.
  */
-export function judgeHello(hello: Hello, device: DeviceRow | undefined, stores: DeviceStoreRow[]): Fence {
+export function judgeHello(
+  { hello, publicKey }: { hello: Hello; publicKey: string | undefined },
+  device: DeviceRow | undefined,
+  stores: DeviceStoreRow[],
+): Fence {
   if (device?.status !== 'ENABLED' || device.quarantinedAt !== null) return { verdict: 'not_enabled' };
+  // The key may have ended between the opening of the link and its hello.
+  const isItsKey = publicKey === undefined || [device.publicKey, device.nextPublicKey].includes(publicKey);
+  if (!isItsKey || device.keyRevokedAt !== null) return { verdict: 'not_enabled' };
 
   const known = stores.find((store) => store.storeId === hello.storeId);
   if (known === undefined) return { verdict: 'pass' };

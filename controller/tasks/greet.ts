@@ -136,7 +136,7 @@ async function fence(
     const { link, hello } = greeting;
     const device = devices.get(link.deviceId);
     const known = stores.get(link.deviceId) ?? [];
-    const judged = judgeHello(hello, device, known);
+    const judged = judgeHello({ hello, publicKey: link.publicKey }, device, known);
     if (judged.verdict === 'pass' && device) {
       const appliedSeq = known.find(({ storeId }) => storeId === hello.storeId)?.appliedSeq ?? 0;
       admitted.push({ link, hello, device, appliedSeq });
