@@ -74,6 +74,13 @@ describe('the request', () => {
     expect(bodies()).toMatchObject([{ type, payload: {} }]);
   });
 
+  test.each(['restart', 'poweroff', 'plugin-reload'])('%s is not sent with --retries', async (command) => {
+    const { exitCode, stderr } = await run([command, '--all', '--yes', '--retries', '2']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('is never tried again by itself');
+    expect(bodies()).toEqual([]);
+  });
+
   test('is not sent without devices, with a wrong amount or with --timeout alone', async () => {
     for (const args of [
       ['ping'],

@@ -62,7 +62,11 @@ export const runCommand = (group: Command, name: string, description: string) =>
   orderCommand(group, name, description)
     .optionsGroup(whenAndHow)
     .option('--force', 'hand out even if the device is busy with other tasks')
-    .option('--retries <number>', 'how often a failed task is tried again by itself', wholeNumber(0, 20))
+    .option(
+      '--retries <number>',
+      'how often a failed task is tried again by itself; never what restarts or powers off',
+      wholeNumber(0, 20),
+    )
     .option('--retry-delay <duration>', 'how long after the failure (default 60s)', durationMs)
     .option('--dry-run', 'only show which devices it would be')
     .optionsGroup('Staying with it:')

@@ -25,6 +25,9 @@ export async function submit(environment: Environment, submission: Submission): 
   const { client, terminal } = environment;
   const { type, payload, options } = submission;
   const wanted = requestOf(type, payload, options, environment);
+  if (taskTypes[type].disruptive && options.retries) {
+    throw usageError(`${type} is never tried again by itself: leave --retries out`);
+  }
   if (options.schedule !== undefined && options.dryRun)
     throw usageError('--schedule does not go with --dry-run');
   if (await addToSchedule(environment, options, { kind: 'RUN', request: wanted })) return;

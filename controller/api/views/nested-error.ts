@@ -10,7 +10,7 @@ export const nestedErrorBody = (error: AppError): NestedErrorBody => ({
     code: words[error.code] ?? error.code.toUpperCase(),
     message: error.message,
     status: error.status,
-    details: error.detail ?? null,
+    details: inWordsOfView(error.detail ?? null),
   },
 });
 
@@ -24,3 +24,9 @@ const words: Partial<Record<ErrorCode, string>> = {
   internal: 'INTERNAL_ERROR',
   unavailable: 'SERVICE_UNAVAILABLE',
 };
+
+/** An expression that is refused is in the field that the view has for it. */
+const inWordsOfView = (detail: unknown): unknown =>
+  detail !== null && typeof detail === 'object' && 'field' in detail && detail.field === 'cron'
+    ? { ...detail, field: 'cron_expression' }
+    : detail;

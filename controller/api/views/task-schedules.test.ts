@@ -36,6 +36,12 @@ const wrong = (status: number, code: string, message: RegExp) => ({
   body: { error: { code, status, message: expect.stringMatching(message) as string } },
 });
 
+test('an expression that is refused is named as the field it came in', async () => {
+  const { status, body } = await create('with seconds', { cron_expression: '0 0 2 * * *' });
+  expect(status).toBe(400);
+  expect(body).toMatchObject({ error: { details: { field: 'cron_expression', reason: 'seconds' } } });
+});
+
 describe('a scheduled task', () => {
   test('is a schedule with one thing to run, and is read as it was made', async () => {
     const answer = await create('Nightly', { description: 'all of it' });
