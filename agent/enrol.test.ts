@@ -5,13 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { signKeyChange } from '../shared/node/key-change.ts';
 import { generateKeyPair, keyFingerprint, signText } from '../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { EnrolRequest } from '../shared/protocol/enrol.ts';
 import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 import { DataFolder } from './data-folder.ts';
 import { type EnrolOptions, enrol } from './enrol.ts';
-import { readIdentity, readKeys } from './identity.ts';
+import { controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 
 /** The enrolment route of a controller, honest unless told otherwise. */
 class FakeEnrolment implements AsyncDisposable {
@@ -108,6 +109,23 @@ test('a second time with the same controller asks nobody, and follows it to a ne
   const again = await enrol(options(folder.path, { ticket: fake.ticket({ url: 'https://new.example' }) }));
   expect(again).toMatchObject({ status: 'already', identity: { controller_url: 'https://new.example' } });
   expect(fake.requests).toHaveLength(1);
+});
+
+test('a token of the controller’s new key is known by a device that followed it, and a stranger’s is not', async () => {
+  await using fake = await controller();
+  using folder = temporaryFolder('enrol');
+  const { folder: data, ...asked } = options(folder.path, { ticket: fake.ticket() });
+  const { identity } = await enrol({ ...asked, folder: data });
+  const [old, next] = [fake.keys, generateKeyPair()];
+  const named = { old: old.publicKey, next: next.publicKey, old_until: 0 };
+  const said = { purpose: 'controller-key', controller: 'controller-1', ...named };
+  const keys = controllerKeysOf(identity, { folder: data, now: () => 0 });
+  expect(keys.learn([signKeyChange(said, { old, next })])).toBe(1);
+
+  const ticket = fake.ticket({ fingerprint: keyFingerprint(next.publicKey) });
+  expect(await enrol({ ...asked, folder: data, ticket })).toMatchObject({ status: 'already' });
+  const foreign = fake.ticket({ fingerprint: keyFingerprint(generateKeyPair().publicKey) });
+  await expect(enrol({ ...asked, folder: data, ticket: foreign })).rejects.toThrow(/another controller/);
 });
 
 test('an enrolment that was cut short goes on with the same key', async () => {
