@@ -10,7 +10,7 @@ const mib = 1024 * 1024;
 const smallMib = 32;
 const largeMib = 320;
 /** A tenth and less of what more is backed up: enough for a heap that breathes, too little for anything that piles up. */
-const maxGrowthMib = 80;
+const maxGrowthMib = 120;
 
 const profile = (folder: string): string => `
 id: bulk
