@@ -14,7 +14,7 @@ const home = '/api/v1/organizations/default';
 const releases = '/var/lib/muster-releases';
 
 /** Releases of the agent on a machine with systemd: the version that proves itself stays, every other one goes by itself. */
-describe.skipIf(labMissing('installing releases'))('a release of the agent', { timeout: 300_000 }, () => {
+describe.skipIf(labMissing('installing releases'))('a release of the agent', () => {
   const folder = temporaryFolder('plugin-install');
   let cluster: Cluster;
   let device: InstalledDevice;
@@ -182,6 +182,18 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', { t
     expect(await running()).toBe('2.2.0');
   });
 
+  test('is installed although the root helper is killed while it unpacks', async () => {
+    await add({ version: '2.2.1' });
+    const code = await install({ version: '2.2.1' });
+    await until('it unpacks', async () => {
+      const { stdout } = await box().exec(['ls', `${releases}/versions`]);
+      return stdout.includes('2.2.1');
+    });
+    await box().must('systemctl', 'kill', '-s', 'KILL', 'muster-agent-root-helper.service');
+    expect(await cluster.controller.ended(code)).toMatchObject({ status: 'COMPLETED' });
+    expect(await running()).toBe('2.2.1');
+  });
+
   test('that never talks goes also when the power is cut during its trial', async () => {
     await add({ version: '2.3.0', fault: 'mute' });
     const code = await install({ version: '2.3.0', trial_seconds: 20 });
@@ -189,7 +201,7 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', { t
     await box().kill();
     await box().start();
     expect(await cluster.controller.ended(code, 300_000)).toMatchObject({ error_code: 'rolled_back' });
-    expect(await running()).toBe('2.2.0');
+    expect(await running()).toBe('2.2.1');
   });
 
   test('goes when the guard itself is killed again and again', async () => {
@@ -200,7 +212,7 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', { t
       await box().exec(['systemctl', 'kill', '-s', 'KILL', 'muster-release-guard.service']);
     }
     expect(await cluster.controller.ended(code, 300_000)).toMatchObject({ error_code: 'rolled_back' });
-    expect(await running()).toBe('2.2.0');
+    expect(await running()).toBe('2.2.1');
   });
 
   test('gives way to the Debian package when that is installed', async () => {
