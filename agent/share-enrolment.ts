@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { CommandError } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
 import { runTool } from './system/tool.ts';
-import { controllerKeysOf, type Identity, readIdentity, readKeys, saveIdentity, saveKeys } from './identity.ts';
+import {
+  controllerKeysOf,
+  type Identity,
+  readIdentity,
+  readKeys,
+  saveIdentity,
+  saveKeys,
+} from './identity.ts';
 
 /** Root acts as the owner of the agent’s folder there: it follows no link that the agent's user could have laid. */
 export async function asOwnerOf<Value>(folder: DataFolder, work: () => Promise<Value>): Promise<Value> {
