@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { closeCodes } from '../../shared/protocol/version.ts';
+import { closeCodes, protocolVersion } from '../../shared/protocol/version.ts';
 import { CoreUnderTest } from '../../test/harness/core-under-test.ts';
 import { settle } from '../../test/harness/test-clock.ts';
 
@@ -95,7 +95,7 @@ test('fields of a newer agent are ignored', async () => {
   device.socket.send(
     JSON.stringify({ ...someHello, protocol: { min: 1, max: 5 }, mood: 'good', slots: { bulk: 1 } }),
   );
-  expect((await device.next('welcome')).protocol).toBe(1);
+  expect((await device.next('welcome')).protocol).toBe(protocolVersion);
 });
 
 test('a silent link is pinged, and dropped when nothing answers', async () => {

@@ -40,6 +40,7 @@ const enrolmentToken = (values: Partial<EnrolmentTokenRow> = {}): EnrolmentToken
   createdAt: 1,
   expiresAt: null,
   revokedAt: null,
+  deviceId: null,
   ...values,
 });
 
