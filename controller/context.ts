@@ -107,6 +107,7 @@ async function build(
     oidc: readOidc(config),
     houseKeep,
     sync: (order, submit) => configuration.apply(order, submit),
+    releases: content.releases,
     assistant: config.assistant && {
       model: await openModel(config.assistant, process.env, log.child({ part: 'assistant' })),
       atOnce: config.assistant.max_concurrent,

@@ -50,6 +50,8 @@ export interface ControllerParts {
   loops?: { run(signal: AbortSignal): Promise<void> }[];
   /** Renders and submits a SYNC for a schedule. */
   sync?: KindParts['sync'];
+  /** What a schedule may have installed. */
+  releases?: KindParts['releases'];
   /** The identity provider by which people may log in. */
   oidc?: OidcSettings | undefined;
   /** What answers the prompts of agent tasks, and what it may look at; without it there are none. */
@@ -325,6 +327,7 @@ function assembleRequests(parts: ControllerParts) {
     log: log.child({ part: 'schedules' }),
     submit: (submission: Submission) => submissions.submit(submission),
     ...(parts.sync && { sync: parts.sync }),
+    ...(parts.releases && { releases: parts.releases }),
     agentTasks,
   };
   const schedules = new Schedules(scheduling);

@@ -11,7 +11,7 @@ import {
 import { RunAnswer } from '../../shared/api/tasks.ts';
 import { rfc3339 } from '../../shared/time.ts';
 import type { ReleaseRow } from '../store/releases.ts';
-import { runRequestOf } from '../tasks/run-request.ts';
+import { pluginInstallRequest } from '../tasks/plugin-install-request.ts';
 import { idempotencyOf } from './idempotency.ts';
 import type { BodyTexts } from './json-body.ts';
 import { listPage, pagingOf } from './list-query.ts';
@@ -103,16 +103,12 @@ const install = (bodyTexts: BodyTexts) =>
     errors: ['conflict', 'unresolved_targets', 'invalid_parameters', 'idempotency_mismatch'],
     handle: async (call) => {
       const { parts, actor, principal, body, reply } = call;
-      const { version, platform, force, trial_seconds, ...common } = body;
       const { organization } = principal;
-      const release = await parts.content.releases.toInstall(organization.id, platform, version);
-      const { sha256, bytes, signature } = release;
-      const payload = { version: release.version, platform, sha256, bytes, signature, force, trial_seconds };
       const idempotency = idempotencyOf(call, bodyTexts);
       const { answer, replayed } = await parts.core.submit({
         actor,
         organization,
-        request: runRequestOf('PLUGIN_INSTALL', common, payload),
+        request: await pluginInstallRequest(parts.content.releases, organization.id, body),
         trigger: body.scheduled_at === undefined ? 'manual' : 'at',
         ...(idempotency && { idempotency }),
       });

@@ -160,7 +160,7 @@ describe('what schedules run', () => {
     expect((await api.call('GET', path)).status).toBe(404);
   });
 
-  test.each(['SYNC', 'PULL', 'BACKUP'])('may be %s', async (kind) => {
+  test.each(['SYNC', 'PULL', 'BACKUP', 'PLUGIN_INSTALL'])('may be %s', async (kind) => {
     const tasks = [{ kind, request: { targets: { all: true } } }];
     expect((await create(`of kind ${kind}`, { scheduled_tasks: tasks })).status).toBe(201);
   });
@@ -207,6 +207,10 @@ describe('running a schedule of', () => {
 
   test('PULL asks for the configuration', async () => {
     expect(await runOf('PULL', 'fw-1')).toMatchObject({ status: 202, body: { runs: [{ total: 1 }] } });
+  });
+
+  test('PLUGIN_INSTALL is refused while no release is promoted', async () => {
+    expect(await runOf('PLUGIN_INSTALL', 'fw-1')).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
   test('BACKUP is refused while nobody could read it', async () => {

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { AgentTaskRequest } from '../../shared/api/assistant.ts';
 import { BackupRequest } from '../../shared/api/backups.ts';
 import { PullRequest } from '../../shared/api/configs.ts';
+import { PluginInstallRequest } from '../../shared/api/releases.ts';
 import { SyncRequest } from '../../shared/api/sync.ts';
 import { type RunAnswer, RunRequest, type Targets } from '../../shared/api/tasks.ts';
 import type { Clock } from '../../shared/clock.ts';
@@ -9,11 +10,13 @@ import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
 import type { RunType } from '../../shared/run-type.ts';
 import { backupConfigOf } from '../content/backup-configs.ts';
+import type { Releases } from '../content/releases.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { ScheduledKind } from '../store/schedules.ts';
 import type { Store } from '../store/store.ts';
 import { backupParameters } from '../tasks/backup-parameters.ts';
+import { pluginInstallRequest } from '../tasks/plugin-install-request.ts';
 import { runRequestOf } from '../tasks/run-request.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
 import { readParameters, requirePlain } from '../tasks/task-parameters.ts';
@@ -29,6 +32,8 @@ export interface KindParts {
     order: { actor: Actor; organization: OrganizationRow; request: SyncRequest },
     submit: Submit,
   ) => Promise<{ answer: RunAnswer }>;
+  /** What devices can install; without it nothing can be scheduled that installs. */
+  releases?: Pick<Releases, 'toInstall'>;
   /** Makes the run of an agent task; without it none can be scheduled. */
   agentTasks?: {
     /** Throws when no model is configured. */
@@ -127,10 +132,29 @@ const agentTask = kind({
 
 const noAgentTasks = () => new AppError('task_type_not_supported', 'AGENT_TASK cannot be scheduled here');
 
-const kinds = { RUN: run, SYNC: sync, PULL: pull, BACKUP: backup, AGENT_TASK: agentTask } satisfies Record<
-  ScheduledKind,
-  unknown
->;
+const pluginInstall = kind({
+  schema: PluginInstallRequest.omit({ scheduled_at: true }),
+  check: ({ releases }) => {
+    if (releases === undefined) throw noReleases();
+  },
+  type: () => 'PLUGIN_INSTALL',
+  submit: async ({ releases }, { request, ...order }, submit) => {
+    if (releases === undefined) throw noReleases();
+    const made = await pluginInstallRequest(releases, order.organization.id, request);
+    return submit({ ...order, trigger: 'schedule', request: made });
+  },
+});
+
+const noReleases = () => new AppError('task_type_not_supported', 'PLUGIN_INSTALL cannot be scheduled here');
+
+const kinds = {
+  RUN: run,
+  SYNC: sync,
+  PULL: pull,
+  BACKUP: backup,
+  AGENT_TASK: agentTask,
+  PLUGIN_INSTALL: pluginInstall,
+} satisfies Record<ScheduledKind, unknown>;
 
 /** A request of some kind that was checked; what it was parsed as stays between the two. */
 export interface ReadRequest {
@@ -159,6 +183,8 @@ export function readRequest(parts: KindParts, name: ScheduledKind, value: unknow
       return readAs(parts, kinds.BACKUP, value);
     case 'AGENT_TASK':
       return readAs(parts, kinds.AGENT_TASK, value);
+    case 'PLUGIN_INSTALL':
+      return readAs(parts, kinds.PLUGIN_INSTALL, value);
   }
 }
 

@@ -6,7 +6,7 @@ import * as rows from './schedule-rows.ts';
 import * as times from './schedule-times.ts';
 
 export type Overlap = 'skip' | 'allow';
-export const scheduledKinds = ['RUN', 'SYNC', 'PULL', 'BACKUP', 'AGENT_TASK'] as const;
+export const scheduledKinds = ['RUN', 'SYNC', 'PULL', 'BACKUP', 'AGENT_TASK', 'PLUGIN_INSTALL'] as const;
 export type ScheduledKind = (typeof scheduledKinds)[number];
 
 /** What a person decides about a schedule. */

@@ -13,7 +13,7 @@ export const ScheduleName = z
   .refine((name) => name !== 'preview', 'preview is taken: expected another name');
 
 /** What is run: a plain run, or what the requests of the same name ask for. */
-export const ScheduledKind = z.enum(['RUN', 'SYNC', 'PULL', 'BACKUP', 'AGENT_TASK']);
+export const ScheduledKind = z.enum(['RUN', 'SYNC', 'PULL', 'BACKUP', 'AGENT_TASK', 'PLUGIN_INSTALL']);
 
 /** One thing that a schedule runs. */
 export const ScheduledTask = z.object({

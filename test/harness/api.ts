@@ -104,6 +104,7 @@ export class ApiUnderTest {
       identity: { controllerId: systemRandom.uuid(), keys: generateKeyPair() },
       settings: { ...defaultSettings, ...(config.publicUrl && { publicUrl: config.publicUrl }), pollMs: 50 },
       sync: (order, submit) => configuration.apply(order, submit),
+      releases: content.releases,
       ...coreParts,
     });
     const configuration = createConfiguration({

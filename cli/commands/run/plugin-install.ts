@@ -1,10 +1,11 @@
 import type { Command } from '@commander-js/extra-typings';
 import { durationMs } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
-import { CliError, usageError } from '../../cli-error.ts';
+import { CliError } from '../../cli-error.ts';
 import type { Open } from '../../environment.ts';
 import { confirm } from '../../prompt.ts';
 import { isInteractive } from '../../terminal.ts';
+import { addToSchedule } from '../schedule/add-to-schedule.ts';
 import { conclude, tellSkipped } from './conclude.ts';
 import { orderOf } from './request.ts';
 import { orderCommand } from './run-options.ts';
@@ -31,8 +32,6 @@ export function addRunPluginInstall(group: Command, open: Open): void {
     .optionsGroup('Options:')
     .addHelpText('after', notes)
     .action(async (version, options) => {
-      if (options.schedule !== undefined)
-        throw usageError('plugin-install does not go with --schedule: use --at');
       const environment = await open();
       const { client, terminal } = environment;
       const { platform, trial, force, yes } = options;
@@ -47,6 +46,7 @@ export function addRunPluginInstall(group: Command, open: Open): void {
           throw new CliError('failed', 'nothing was sent', { code: 'declined' });
         }
       }
+      if (await addToSchedule(environment, options, { kind: 'PLUGIN_INSTALL', request: wanted })) return;
       const answer = await client.releases.install(wanted, terminal.random.uuid());
       tellSkipped(environment, answer);
       await conclude(environment, answer, options);
