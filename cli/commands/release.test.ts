@@ -5,6 +5,7 @@ import type { Release } from '../../shared/api/releases.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { FakeController } from '../testing/fake-controller.ts';
 import { runMuster } from '../testing/run-muster.ts';
+import { sampleScheduledTask } from '../testing/';
 
 const home = '/api/v1/organizations/default';
 const root = `${home}/releases`;
@@ -82,7 +83,15 @@ test('plugin-install sends what was asked for', async () => {
     trial_seconds: 90,
     force: true,
   });
-  expect(await muster('run', 'plugin-install', '--all', '--schedule', 'nightly')).toMatchObject({
-    exitCode: 2,
+});
+
+test('plugin-install with --schedule says what a schedule installs', async () => {
+  controller.on(`POST ${home}/scheduled-tasks`, { status: 201, body: sampleScheduledTask() });
+  const end = await muster('run', 'plugin-install', '--all', '--schedule', 'nightly');
+  expect(end.exitCode, end.stderr).toBe(0);
+  expect(controller.seen[0]?.body).toMatchObject({
+    schedule: 'nightly',
+    kind: 'PLUGIN_INSTALL',
+    request: { targets: { all: true } },
   });
 });
