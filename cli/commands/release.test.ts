@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
+import type { ScheduledTask } from '../../shared/api/schedules.ts';
 import type { Release } from '../../shared/api/releases.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { FakeController } from '../testing/fake-controller.ts';
 import { runMuster } from '../testing/run-muster.ts';
-import { sampleScheduledTask } from '../testing/';
 
 const home = '/api/v1/organizations/default';
 const root = `${home}/releases`;
@@ -29,6 +29,18 @@ const release: Release = {
   created_at: '2026-01-01T00:00:00.000Z',
   promoted_at: null,
   yanked_at: null,
+};
+
+const scheduled: ScheduledTask = {
+  code: 'aB3dE6gH',
+  schedule_name: 'nightly',
+  kind: 'PLUGIN_INSTALL',
+  request: { type: 'PING', targets: { devices: ['fw-1'] } },
+  enabled: true,
+  created_by: 'admin@example.org',
+  last_fired_at: null,
+  created_at: '2026-01-01T00:00:00.000Z',
+  updated_at: '2026-01-01T00:00:00.000Z',
 };
 
 test('the archive goes up with the signature that lies beside it', async () => {
@@ -86,7 +98,7 @@ test('plugin-install sends what was asked for', async () => {
 });
 
 test('plugin-install with --schedule says what a schedule installs', async () => {
-  controller.on(`POST ${home}/scheduled-tasks`, { status: 201, body: sampleScheduledTask() });
+  controller.on(`POST ${home}/scheduled-tasks`, { status: 201, body: scheduled });
   const end = await muster('run', 'plugin-install', '--all', '--schedule', 'nightly');
   expect(end.exitCode, end.stderr).toBe(0);
   expect(controller.seen[0]?.body).toMatchObject({
