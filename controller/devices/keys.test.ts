@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import type { AppError } from '../../shared/errors.ts';
+import { AppError } from '../../shared/errors.ts';
 import { signKeyChange } from '../../shared/node/key-change.ts';
 import { generateKeyPair, keyFingerprint, type KeyPair } from '../../shared/node/keys.ts';
 import { EnrolmentTicket, EnrolStatement, ticketPrefix } from '../../shared/protocol/enrol.ts';
@@ -335,19 +335,29 @@ interface Disk {
   next: KeyPair | undefined;
 }
 
+/** A key that was only held cannot sign for another one before the device has come with it: that is refused, and changes nothing. */
+async function isHeld(device: Keyed, next: KeyPair, old: KeyPair): Promise<boolean> {
+  try {
+    await device.hold(next, { old });
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'conflict') return false;
+    throw error;
+  }
+}
+
 /** One step of the agent, which may die right after it; the answer of the controller may be lost. */
 const steps = {
   make: (disk: Disk) => {
     disk.next ??= generateKeyPair();
   },
   show: async (disk: Disk, device: Keyed) => {
-    if (!disk.next) return;
-    await device.hold(disk.next, { old: disk.key });
+    if (!disk.next || !(await isHeld(device, disk.next, disk.key))) return;
     disk.key = disk.next;
     disk.next = undefined;
   },
   'show, and the answer is lost': async (disk: Disk, device: Keyed) => {
-    if (disk.next) await device.hold(disk.next, { old: disk.key });
+    if (disk.next) await isHeld(device, disk.next, disk.key);
   },
   'lose what was made': (disk: Disk) => {
     disk.next = undefined;
