@@ -3,12 +3,13 @@ import { TaskError } from '../../shared/errors.ts';
 import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
-import { TaskOrder } from '../../shared/protocol/task.ts';
+import type { TaskOrder } from '../../shared/protocol/task.ts';
 import { taskTypes } from '../../shared/task-types/task-type.ts';
 import type { Handler, HandlerContext } from '../handlers/handler.ts';
 import { type Policy, requireAllowed } from '../runner/policy.ts';
 import type { Handlers } from '../runner/runner.ts';
 import { failureOf } from '../runner/task-end.ts';
+import { verifyOrder } from '../runner/verify-order.ts';
 import type { System } from '../system/system.ts';
 import type { HelperAnswer, HelperOutcome, HelperRequest } from './messages.ts';
 import type { OrderLedger } from './order-ledger.ts';
@@ -129,16 +130,9 @@ export class HelperTask {
   }
 
   #verified({ order: text, signature, controllerTime, keyChanges }: Run): TaskOrder {
-    const { controllerKeys, deviceId, learnControllerTime } = this.#parts;
-    controllerKeys.learn(keyChanges ?? []);
-    if (!controllerKeys.isSigned(text, signature)) {
-      throw new TaskError('bad_signature', 'The order is not signed by the controller of this device');
-    }
-    const order = TaskOrder.parse(JSON.parse(text));
-    if (order.device !== deviceId) {
-      throw new TaskError('wrong_device', `The order is for device ${order.device}, this is ${deviceId}`);
-    }
-    learnControllerTime(controllerTime);
+    this.#parts.controllerKeys.learn(keyChanges ?? []);
+    const order = verifyOrder({ order: text, signature }, this.#parts);
+    this.#parts.learnControllerTime(controllerTime);
     return order;
   }
 

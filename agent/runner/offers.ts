@@ -3,7 +3,7 @@ import { TaskError } from '../../shared/errors.ts';
 import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
-import { type TaskOffer, TaskOrder, type TaskRefused } from '../../shared/protocol/task.ts';
+import type { TaskOffer, TaskOrder, TaskRefused } from '../../shared/protocol/task.ts';
 import { type TaskType, taskTypeNames } from '../../shared/task-types/task-type.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import type { NewReport } from '../store/outbox.ts';
@@ -11,6 +11,7 @@ import type { StoredTask } from '../store/task-table.ts';
 import { type Slots, whyBusy } from './lanes.ts';
 import { type Policy, requireAllowed } from './policy.ts';
 import type { Handlers } from './runner.ts';
+import { verifyOrder } from './verify-order.ts';
 
 export interface OffersParts {
   store: AgentStore;
@@ -43,7 +44,7 @@ export class Offers {
   receive(offer: TaskOffer): TaskRefused | undefined {
     const { log, store } = this.#parts;
     try {
-      const order = this.#verified(offer);
+      const order = verifyOrder(offer, this.#parts);
       const held = store.tasks.get(order.code);
       if (held) this.#answerAgain(held);
       else this.#take(order, offer);
@@ -58,24 +59,6 @@ export class Offers {
         message: refusal.message.slice(0, 4096),
       };
     }
-  }
-
-  #verified(offer: TaskOffer): TaskOrder {
-    const { controllerKeys, deviceId } = this.#parts;
-    if (!controllerKeys.isSigned(offer.order, offer.signature)) {
-      throw new TaskError('bad_signature', 'The order is not signed by the controller of this device');
-    }
-    const order = parseOrder(offer.order);
-    if (order.code !== offer.code) {
-      throw new TaskError(
-        'bad_signature',
-        `The signed order is for task ${order.code}, not for ${offer.code}`,
-      );
-    }
-    if (order.device !== deviceId) {
-      throw new TaskError('wrong_device', `The order is for device ${order.device}, this is ${deviceId}`);
-    }
-    return order;
   }
 
   #take(order: TaskOrder, offer: TaskOffer): void {
@@ -138,14 +121,6 @@ export class Offers {
       const end = JSON.parse(endBody) as NewReport;
       store.tasks.tellEndAgain(code, store.outbox.append(endKind, end));
     });
-  }
-}
-
-function parseOrder(text: string): TaskOrder {
-  try {
-    return TaskOrder.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new TaskError('bad_parameters', 'The order is signed but not understood', { cause });
   }
 }
 
