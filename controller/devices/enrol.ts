@@ -6,6 +6,7 @@ import type { EnrolmentTokenRow } from '../store/access.ts';
 import type { DeviceRow } from '../store/devices.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import type { ControllerIdentity } from './identity.ts';
+import { recordKey } from './record-key.ts';
 
 export interface EnrolParts {
   store: Store;
@@ -93,35 +94,14 @@ async function rebind(
   if (before === undefined) throw new AppError('not_found', 'The device that this token is for was removed');
   if (!(await tables.access.useEnrolmentToken(token.id, now))) throw spent(token, now);
   await tables.devices.keys.replace(deviceId, request.public_key, now);
-  const { name, organizationId } = before;
   const detail = {
     token: token.name,
     from: keyFingerprint(before.publicKey),
     to: keyFingerprint(request.public_key),
     told_name: request.name,
   };
-  await tables.events.append([
-    {
-      type: 'device.rebound',
-      at: now,
-      organizationId,
-      deviceId,
-      taskId: null,
-      runId: null,
-      data: { name, ...detail },
-    },
-  ]);
-  await tables.audit.append([
-    {
-      at: now,
-      organizationId,
-      actor: `device ${name}`,
-      action: 'device.rebind',
-      target: name,
-      detail,
-      ...origin,
-    },
-  ]);
+  const told = { event: 'device.rebound', action: 'device.rebind' } as const;
+  await recordKey(tables, before, { at: now, ...told, detail, ...origin });
   return { ...before, publicKey: request.public_key };
 }
 

@@ -7,6 +7,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { EndedKey } from '../store/device-keys.ts';
 import type { DeviceRow } from '../store/devices.ts';
 import type { Store } from '../store/store.ts';
+import { recordKey } from './record-key.ts';
 
 export interface DeviceKeysParts {
   store: Store;
@@ -59,33 +60,11 @@ export class DeviceKeys {
   async cameWith(device: DeviceRow, next: string): Promise<void> {
     const { store, bus, clock } = this.#parts;
     const now = clock.now();
-    const { organizationId, name, id: deviceId } = device;
     await store.transaction(async (tables) => {
-      if (!(await tables.devices.keys.promote(deviceId, next, now))) return;
+      if (!(await tables.devices.keys.promote(device.id, next, now))) return;
       const detail = { from: keyFingerprint(device.publicKey), to: keyFingerprint(next) };
-      await tables.events.append([
-        {
-          type: 'device.key_rotated',
-          at: now,
-          organizationId,
-          deviceId,
-          taskId: null,
-          runId: null,
-          data: { name, ...detail },
-        },
-      ]);
-      await tables.audit.append([
-        {
-          at: now,
-          organizationId,
-          actor: `device ${name}`,
-          action: 'device.key_rotated',
-          target: name,
-          detail,
-          ipAddress: null,
-          requestId: null,
-        },
-      ]);
+      const told = { event: 'device.key_rotated', action: 'device.key_rotated' } as const;
+      await recordKey(tables, device, { at: now, ...told, detail, ipAddress: null, requestId: null });
     });
     bus.publish('events', {});
   }
