@@ -10,7 +10,7 @@ import type { AgentParts } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DeviceKey } from './device-key.ts';
-import { controllerKeysOf, type Identity, readIdentity, readKeys } from './identity.ts';
+import { askingAs, controllerKeysOf, type Identity, readIdentity, readKeys } from './identity.ts';
 import { composeHandlers } from './compose-handlers.ts';
 import { createConnectHandler } from './handlers/connect.ts';
 import { ControllerClock } from './link/controller-clock.ts';
@@ -68,14 +68,7 @@ export async function openContext(options: {
   const controllerClock = new ControllerClock(systemClock);
   const controllerKeys = controllerKeysOf(identity, { folder, now: () => controllerClock.now() });
   const key = new DeviceKey(folder, keys);
-  const asking = {
-    url: identity.controller_url,
-    controllerId: identity.controller_id,
-    deviceId: identity.device_id,
-    keys: key,
-    controllerClock,
-    random: systemRandom,
-  };
+  const asking = askingAs(identity, { keys: key, controllerClock, random: systemRandom });
   const dial = wsDial(asking);
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const system = await composeSystem(options, identity);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { DeviceTokenParts } from './link/device-token.ts';
 import type { Instant } from '../shared/clock.ts';
 import { ControllerKeys } from '../shared/node/controller-keys.ts';
 import { parseJson } from '../shared/parse.ts';
@@ -63,3 +64,16 @@ export function saveKeys(folder: DataFolder, keys: KeyPair): KeyPair {
   replaceFile(folder.key, exportPrivateKey(keys.privateKey));
   return keys;
 }
+
+/** Who this device is to its controller, and where that is: what every request and every dial begins with. */
+export const askingAs = (
+  identity: Identity,
+  { keys, controllerClock, random }: Pick<DeviceTokenParts, 'keys' | 'controllerClock' | 'random'>,
+): DeviceTokenParts & { url: string } => ({
+  url: identity.controller_url,
+  controllerId: identity.controller_id,
+  deviceId: identity.device_id,
+  keys,
+  controllerClock,
+  random,
+});

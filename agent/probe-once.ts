@@ -2,7 +2,7 @@ import type { ProbeAttempt } from '../shared/task-types/sync.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { CommandError } from './command-error.ts';
 import type { DataFolder } from './data-folder.ts';
-import { controllerKeysOf, readIdentity, readKeys } from './identity.ts';
+import { askingAs, controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpControllerProbe } from './link/controller-probe.ts';
 
@@ -15,14 +15,9 @@ export async function probeOnce(folder: DataFolder): Promise<ProbeAttempt> {
   if (!identity || !keys) throw new CommandError(`This device is not enrolled (nothing in ${folder.path})`);
   const controllerClock = new ControllerClock(systemClock);
   const probe = new HttpControllerProbe({
-    url: identity.controller_url,
-    controllerId: identity.controller_id,
+    ...askingAs(identity, { keys, controllerClock, random: systemRandom }),
     controllerKeys: controllerKeysOf(identity, { now: () => controllerClock.now() }),
-    deviceId: identity.device_id,
-    keys,
-    controllerClock,
     clock: systemClock,
-    random: systemRandom,
   });
   return probe.attempt('probe', timeoutMs, new AbortController().signal);
 }

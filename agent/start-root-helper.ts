@@ -10,7 +10,7 @@ import { DeviceKey } from './device-key.ts';
 import { createPluginInstallHandler } from './handlers/plugin-install.ts';
 import type { Handler } from './handlers/handler.ts';
 import { handlers } from './handlers/registry.ts';
-import { controllerKeysOf, readIdentity, readKeys } from './identity.ts';
+import { askingAs, controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpTransfers } from './link/transfers.ts';
 import { GuardProgram } from './releases/guard-program.ts';
@@ -51,14 +51,7 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
   // By the clock of this machine: what the agent says of the time must not make an old key last.
   const controllerKeys = controllerKeysOf(identity, { folder, now: () => systemClock.now() });
   const key = new DeviceKey(folder, keys);
-  const asking = {
-    url: identity.controller_url,
-    controllerId: identity.controller_id,
-    deviceId: identity.device_id,
-    keys: key,
-    controllerClock,
-    random: systemRandom,
-  };
+  const asking = askingAs(identity, { keys: key, controllerClock, random: systemRandom });
   using transfers = new HttpTransfers({ ...asking, clock: systemClock });
   const system = createLinuxSystem({
     power: { env: process.env, unit: 'muster-agent.service', restartProcess: noSystemd },
