@@ -1,19 +1,12 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readlinkSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../shared/errors.ts';
-import { minisignHash, verifyMinisign } from '../../shared/node/minisign.ts';
 import { compareVersions } from '../../shared/release.ts';
 import { PluginInstall, type PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
 import { unreachable } from '../../shared/unreachable.ts';
+import { fetchArchive } from '../releases/fetch-archive.ts';
 import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
-import {
-  type SignedRelease,
-  signedRelease,
-  refusing,
-  type TrustedKeys,
-} from '../releases/trusted-release.ts';
+import { signedRelease, type TrustedKeys } from '../releases/trusted-release.ts';
 import { unpack } from '../releases/unpack.ts';
 import { type Handler, type HandlerContext, handle } from './handler.ts';
 import type { Transfers } from './transfers.ts';
@@ -54,7 +47,20 @@ export const createPluginInstallHandler = (parts: PluginInstallParts): Handler =
       const { folder } = parts;
       folder.create();
       const name = `${wish.version}_${context.code}`;
-      await fetchArchive(parts, { wish, release, context });
+      await fetchArchive(
+        folder.download,
+        { code: context.code, ...wish },
+        {
+          release,
+          download: (request, signal) => parts.transfers.download(request, signal),
+          signal: context.signal,
+          progress: (bytes) =>
+            context.progress({
+              percent: Math.floor((bytes / wish.bytes) * 50),
+              message: 'downloading',
+            }),
+        },
+      );
       context.progress({ percent: 60, message: 'unpacking' });
       await unpack(folder.download, join(folder.versions, name), {
         version: wish.version,
@@ -112,37 +118,6 @@ function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: P
     );
   }
   return release;
-}
-
-/** The archive is in `download`, and is what was signed, when this returns. */
-async function fetchArchive(
-  { folder, transfers }: PluginInstallParts,
-  {
-    wish,
-    release,
-    context,
-  }: { wish: PluginInstallParameters; release: SignedRelease; context: HandlerContext },
-): Promise<void> {
-  const digest = minisignHash();
-  const request = { code: context.code, sha256: wish.sha256, maxBytes: wish.bytes };
-  const proof = createHash('sha256');
-  let received = 0;
-  const file = await open(folder.download, 'w', 0o600);
-  try {
-    for await (const chunk of transfers.download(request, context.signal)) {
-      digest.update(chunk);
-      proof.update(chunk);
-      await file.writeFile(chunk);
-      received += chunk.length;
-      context.progress({ percent: Math.floor((received / wish.bytes) * 50), message: 'downloading' });
-    }
-  } finally {
-    await file.close();
-  }
-  refusing('bad_signature', () => {
-    if (proof.digest('hex') !== wish.sha256) throw new Error('its SHA-256 is another one');
-    verifyMinisign(release.signed, release.keys, digest.digest());
-  });
 }
 
 const trialOf = (
