@@ -8,14 +8,27 @@ export const ReleaseVersion = z
 
 export const ReleasePlatform = z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'expected a platform, as linux-x64');
 
-/** An archive larger than this is no release of an agent. */
+/** A plugin may be for any. */
+export const PackagePlatform = z.union([z.literal('any'), ReleasePlatform]);
+
+/** An archive larger than this is no release. */
 export const maxReleaseBytes = 512 * 1024 * 1024;
+
+/** Of a plugin, which adds task types; what begins with `muster-` is ours. */
+export const PluginName = z
+  .string()
+  .regex(/^(?!muster-)[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'expected the name of a plugin, as netdiag')
+  .max(32);
+
+/** The agent itself, or a plugin. */
+export const agentPackage = 'muster-agent';
+export const PackageName = z.union([z.literal(agentPackage), PluginName]);
 
 /** What a release says of itself: the trusted comment of its signature, so that whoever signed the archive signed this too. */
 export const ReleaseManifest = z.strictObject({
-  name: z.literal('muster-agent'),
+  name: PackageName,
   version: ReleaseVersion,
-  platform: ReleasePlatform,
+  platform: PackagePlatform,
   floor: ReleaseVersion.describe('a device that ran this release takes no older one than this any more'),
   bytes: z.int().min(1).max(maxReleaseBytes).describe('of the archive'),
   unpacked_bytes: z

@@ -8,7 +8,7 @@ import {
   verifyComment,
 } from '../../shared/node/minisign.ts';
 import { parseJson } from '../../shared/parse.ts';
-import { ReleaseManifest } from '../../shared/release.ts';
+import { agentPackage, ReleaseManifest } from '../../shared/release.ts';
 import type { PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
 
 /** Whose releases this device takes: nothing that a controller could change. */
@@ -32,9 +32,10 @@ export function signedRelease(wish: PluginInstallParameters, trusted: TrustedKey
     const signed = parseMinisignSignature(wish.signature);
     verifyComment(signed, keys);
     const manifest = parseJson('the trusted comment', ReleaseManifest, signed.trustedComment);
-    for (const field of ['version', 'platform', 'bytes'] as const) {
-      if (manifest[field] === wish[field]) continue;
-      throw new Error(`its ${field} is ${manifest[field]}, and the task says ${wish[field]}`);
+    const wished = { ...wish, name: wish.name ?? agentPackage };
+    for (const field of ['name', 'version', 'platform', 'bytes'] as const) {
+      if (manifest[field] === wished[field]) continue;
+      throw new Error(`its ${field} is ${manifest[field]}, and the task says ${wished[field]}`);
     }
     return { manifest, signed, keys };
   });

@@ -4,7 +4,7 @@ import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { TaskOrder } from '../../shared/protocol/task.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Handler, HandlerContext } from '../handlers/handler.ts';
 import { type Policy, requireAllowed } from '../runner/policy.ts';
 import type { Handlers } from '../runner/runner.ts';
@@ -92,7 +92,7 @@ export class HelperTask {
     if (!ledger.has(order)) ledger.begin(order);
     else if (
       !request.interrupted &&
-      !taskTypes[handler.contract.name].rerun &&
+      !traitsOf(handler.contract.name).rerun &&
       !ledger.takeRerun(order.code)
     ) {
       throw new TaskError('replayed', `Attempt ${order.attempt} of task ${order.code} was begun before`);

@@ -1,9 +1,4 @@
-import {
-  type Lane,
-  type TaskType,
-  type TaskTypeTraits,
-  taskTypes,
-} from '../../shared/task-types/task-type.ts';
+import { knownTraits, type Lane, type TaskType, traitsOf } from '../../shared/task-types/task-type.ts';
 
 export type Slots = Record<Lane, number>;
 
@@ -13,29 +8,25 @@ export interface Occupant {
   type: string;
 }
 
-/** Undefined for a type that only another version of the agent knows. */
-export const traitsOf = (type: string): TaskTypeTraits | undefined =>
-  type in taskTypes ? taskTypes[type as TaskType] : undefined;
-
 /** Why the task cannot be taken now, or undefined when there is room. */
 export function whyBusy(
   task: { type: TaskType; force: boolean },
   occupants: readonly Occupant[],
   slots: Slots,
 ): string | undefined {
-  const { lane, needsIdle } = taskTypes[task.type];
-  const beside = occupants.filter(({ type }) => traitsOf(type)?.lane === lane);
+  const { lane, needsIdle } = traitsOf(task.type);
+  const beside = occupants.filter(({ type }) => knownTraits(type)?.lane === lane);
   if (beside.length >= slots[lane]) {
     return `All ${slots[lane]} slots of lane ${lane} are taken, by ${codesOf(beside)}`;
   }
   if (task.force) return undefined;
 
   // Open sessions do not count as work.
-  const working = occupants.filter(({ type }) => traitsOf(type)?.lane !== 'connect');
+  const working = occupants.filter(({ type }) => knownTraits(type)?.lane !== 'connect');
   if (needsIdle && working.length > 0) {
     return `${task.type} needs an idle device, which works on ${codesOf(working)}`;
   }
-  const alone = working.filter(({ type }) => traitsOf(type)?.needsIdle);
+  const alone = working.filter(({ type }) => knownTraits(type)?.needsIdle);
   if (alone.length > 0 && lane !== 'connect') return `Nothing runs beside ${codesOf(alone)}`;
   return undefined;
 }

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
+import { PluginTaskTypeName } from '../../shared/plugin.ts';
 import { AgeRecipient } from '../../shared/task-types/pull.ts';
 import { type TaskType, taskTypeNames } from '../../shared/task-types/task-type.ts';
 
 /** What this device accepts at all. It narrows what the controller may ask; the controller cannot widen it. */
 export const Policy = z.strictObject({
   task_types: z
-    .array(z.enum(taskTypeNames))
+    .array(z.union([z.enum(taskTypeNames), PluginTaskTypeName]))
     .optional()
     .describe('only these task types; all that the agent knows when absent'),
   script_users: z

@@ -1,7 +1,7 @@
 import type { Handler, Interrupted } from '../handlers/handler.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import type { Attempt, Outcome } from './attempt.ts';
-import { traitsOf } from './lanes.ts';
+import { knownTraits } from '../../shared/task-types/task-type.ts';
 
 /** A process that finds a task running once more than this gives it up: the task itself may be what ends the agent. */
 const maxResumes = 5;
@@ -32,7 +32,7 @@ export async function recoverTask(
     };
   }
   if (handler.recover) return attempt.run(interrupted);
-  if (traitsOf(task.type)?.rerun) return { kind: 'rerun' };
+  if (knownTraits(task.type)?.rerun) return { kind: 'rerun' };
   return {
     kind: 'failed',
     code: 'interrupted',

@@ -1,10 +1,10 @@
 import { TaskError } from '../../shared/errors.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
-import type { TaskType } from '../../shared/task-types/task-type.ts';
+import { knownTraits, type TaskType } from '../../shared/task-types/task-type.ts';
 import type { Handler, Interrupted } from '../handlers/handler.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
-import { traitsOf } from './lanes.ts';
+
 import { interruptedFrom, recoverTask } from './recover.ts';
 import { Questions } from './questions.ts';
 import { endReport, type TaskEnd } from './task-end.ts';
@@ -95,7 +95,7 @@ export class Runner {
       if (!this.#working.has(code)) this.#endUnstarted(task, { kind: 'cancelled' });
       return;
     }
-    if (!traitsOf(task.type)?.canStop) {
+    if (!knownTraits(task.type)?.canStop) {
       log.info({ task: code, type: task.type }, 'a running task of this type cannot be stopped');
       return;
     }
@@ -135,7 +135,7 @@ export class Runner {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     const stoppable = [...this.#working.values()].filter(
-      ({ attempt }) => !attempt || !traitsOf(attempt.task.type)?.needsIdle,
+      ({ attempt }) => !attempt || !knownTraits(attempt.task.type)?.needsIdle,
     );
     const done = Promise.all(stoppable.map((one) => one.done));
     await this.#atMost(graceMs, done);

@@ -23,9 +23,9 @@ const change = (path: string, method: 'rotateKey' | 'revoke', summary: string) =
     errors: ['conflict'],
     handle: async (call) => {
       const { parts, principal, actor } = call;
-      const { name, id } = await ownDevice(call);
+      const { name } = await ownDevice(call);
       const row = await parts.core.devices[method](actor, name);
-      return showDevice(row, principal.organization, parts.core.devices.isOnline(id));
+      return showDevice(row, principal.organization, parts.core.devices);
     },
   });
 

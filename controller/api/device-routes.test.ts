@@ -33,7 +33,7 @@ test('devices are filtered by creation and last sign of life', async () => {
   expect(await names('created_after=1h')).toEqual(['berlin-1', 'berlin-2', 'rome-1']);
   expect(await names('created_before=1h')).toEqual([]);
   const berlin = await api.store.devices.byName(api.admin.organization.id, 'berlin-1');
-  await api.store.devices.touch([berlin?.id ?? ''], Date.parse('2026-01-01T00:00:00Z'));
+  await api.store.devices.touch([{ deviceId: berlin?.id ?? '', at: Date.parse('2026-01-01T00:00:00Z') }]);
   expect(await names('heartbeat_before=2026-01-01T00:00:01Z')).toEqual(['berlin-1']);
   expect(await names('heartbeat_after=2026-01-01T00:00:01')).toEqual([]);
 });

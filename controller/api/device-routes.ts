@@ -141,4 +141,4 @@ export const deviceRoutes: Route[] = [
 ];
 
 const show = ({ parts, principal }: Call, row: DeviceRow): Device =>
-  showDevice(row, principal.organization, parts.core.devices.isOnline(row.id));
+  showDevice(row, principal.organization, parts.core.devices);

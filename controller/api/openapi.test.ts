@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { TaskTypeList } from '../../shared/api/task-types.ts';
-import { taskContracts } from '../../shared/task-types/contracts.ts';
+import { contractOf } from '../../shared/task-types/contracts.ts';
 import { taskTypeNames } from '../../shared/task-types/task-type.ts';
 import { ApiUnderTest } from '../../test/harness/api.ts';
 
@@ -75,7 +75,7 @@ test('has a schema for the parameters of every supported task type, as the list 
   const { items } = (await api.call('GET', '/api/v1/task-types')).body as TaskTypeList;
   expect(items.map(({ name }) => name)).toEqual(taskTypeNames);
   for (const { name, supported, parameters } of items) {
-    expect(supported).toBe(taskContracts[name] !== undefined);
+    expect(supported).toBe(contractOf(name) !== undefined);
     if (supported) expect(document.components.schemas[`${name}_parameters`]).toMatchObject(parameters ?? {});
     else expect(parameters).toBeNull();
   }

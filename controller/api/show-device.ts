@@ -1,12 +1,17 @@
 import type { Device } from '../../shared/api/devices.ts';
 import { keyFingerprint } from '../../shared/node/keys.ts';
 import { rfc3339 } from '../../shared/time.ts';
+import type { DeviceRegistry } from '../devices/registry.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { DeviceRow } from '../store/devices.ts';
 import { shownOrNull } from './show-time.ts';
 
 /** A device as the API shows it. */
-export const showDevice = (row: DeviceRow, organization: OrganizationRow, online: boolean): Device => ({
+export const showDevice = (
+  row: DeviceRow,
+  organization: OrganizationRow,
+  devices: Pick<DeviceRegistry, 'isOnline' | 'lastSeen'>,
+): Device => ({
   uuid: row.id,
   name: row.name,
   status: row.status,
@@ -14,8 +19,8 @@ export const showDevice = (row: DeviceRow, organization: OrganizationRow, online
   labels: row.labels,
   organizational_units: row.labels['ou'] === undefined ? [] : [row.labels['ou']],
   version: row.agentVersion,
-  online,
-  heartbeat: shownOrNull(row.lastSeenAt),
+  online: devices.isOnline(row.id),
+  heartbeat: shownOrNull(devices.lastSeen(row)),
   task_types: row.taskTypes,
   facts: row.facts,
   key_fingerprint: keyFingerprint(row.publicKey),

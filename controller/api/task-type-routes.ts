@@ -1,7 +1,7 @@
 import { TaskTypeList } from '../../shared/api/task-types.ts';
 import { jsonSchemaOf } from './json-schema.ts';
-import { taskContracts } from '../../shared/task-types/contracts.ts';
-import { type TaskType, taskTypeNames, taskTypes } from '../../shared/task-types/task-type.ts';
+import { contractOf } from '../../shared/task-types/contracts.ts';
+import { type TaskType, taskTypeNames, traitsOf } from '../../shared/task-types/task-type.ts';
 import { type Route, route } from './route.ts';
 
 const list = route({
@@ -17,8 +17,8 @@ const list = route({
 export const taskTypeRoutes: Route[] = [list];
 
 function showTaskType(name: TaskType) {
-  const traits = taskTypes[name];
-  const contract = taskContracts[name];
+  const traits = traitsOf(name);
+  const contract = contractOf(name);
   return {
     name,
     supported: contract !== undefined,

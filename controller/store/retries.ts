@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { taskTypeNames, type TaskType } from '../../shared/task-types/task-type.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { Instant } from '../../shared/clock.ts';
 import { type Db, all, changed } from './dialect.ts';
 import { readTasks, taskJoins } from './task-reads.ts';
@@ -121,7 +121,7 @@ const literals = (texts: readonly string[]): RawBuilder<unknown> =>
 /** Of task `t` in run `r`. */
 const retryable = sql`
   t.superseded = 0 and t.status = 'FAILED' and t.retry_number < r.max_retries and r.stopped_at is null
-  and t.type in (${literals(taskTypeNames.filter((name) => !neverRetried.includes(name)))})
+  and t.type not in (${literals(neverRetried)})
   and coalesce(t.error_code, '') not in (${literals(lastingFailures)})
   and exists (
     select 1 from devices as d where d.id = t.device_id and d.removed_at is null and d.status = 'ENABLED'

@@ -2,7 +2,7 @@ import type { CancelRunAnswer } from '../../shared/api/runs.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { isFinal } from '../../shared/task-state.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { RunRow } from '../store/runs.ts';
@@ -62,7 +62,7 @@ export class Cancellation {
       const withdrawn = await tables.questions.withdrawOfRun(runId);
       await tables.events.append(withdrawn.map((move) => questionEvent(move, now)));
       if (open.length > 0 && run.rollout !== null) await tables.runs.stop(runId, cancelledByPerson, now);
-      const asks = request && taskTypes[run.type].canStop;
+      const asks = request && traitsOf(run.type).canStop;
       const made = await this.#end(tables, open, { actor, request: asks, target: runId, now });
       return {
         moves: made,
@@ -164,7 +164,7 @@ const none: Moves = { cancelled: [], requested: [] };
 
 function refuseUnlessStoppable(task: TaskRow, request: boolean): void {
   const what = `Task ${task.code} is IN_PROGRESS and can no longer be cancelled`;
-  if (!taskTypes[task.type].canStop) {
+  if (!traitsOf(task.type).canStop) {
     throw new AppError('not_cancellable', `${what}; ${task.type} cannot be stopped once it has started`);
   }
   if (!request) {

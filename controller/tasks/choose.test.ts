@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultSlots, type TaskType, taskTypes } from '../../shared/task-types/task-type.ts';
+import { defaultSlots, type TaskType, traitsOf } from '../../shared/task-types/task-type.ts';
 import type { HeldTask, OnlineLink } from '../devices/online.ts';
 import type { OfferableTask } from '../store/tasks.ts';
 import { chooseOffers } from './choose.ts';
@@ -9,13 +9,14 @@ const now = 1_000;
 function linkHolding(types: TaskType[] = [], over: Partial<OnlineLink> = {}): OnlineLink {
   const held = types.map((type, index): [string, HeldTask] => [
     `held-${index}`,
-    { id: '', lane: taskTypes[type].lane, type, runId: null, state: 'started', since: 0, expiresAt: null },
+    { id: '', lane: traitsOf(type).lane, type, runId: null, state: 'started', since: 0, expiresAt: null },
   ]);
   return {
     deviceId: 'fw-1',
     organizationId: '',
     order: 1,
     isClosed: false,
+    aliveAt: 0,
     held: held.length > 0 ? new Map(held) : undefined,
     pausedUntil: undefined,
     slots: defaultSlots,
@@ -37,7 +38,7 @@ function task(code: string, type: TaskType, over: Partial<OfferableTask> = {}): 
     deviceId: 'fw-1',
     runId: null,
     type,
-    lane: taskTypes[type].lane,
+    lane: traitsOf(type).lane,
     parameters: '{}',
     timeoutMs: 1,
     force: false,

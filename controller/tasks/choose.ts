@@ -1,4 +1,4 @@
-import { type Lane, taskTypes } from '../../shared/task-types/task-type.ts';
+import { type Lane, traitsOf } from '../../shared/task-types/task-type.ts';
 import type { OnlineLink } from '../devices/online.ts';
 import type { OfferableTask } from '../store/tasks.ts';
 
@@ -58,7 +58,7 @@ export function freeSlots(link: OnlineLink, lane: Lane, now: number): number {
 
 /** Whether the device holds a task that nothing may go beside. */
 export function holdsLoner(link: OnlineLink): boolean {
-  for (const { type } of link.held?.values() ?? []) if (taskTypes[type].needsIdle) return true;
+  for (const { type } of link.held?.values() ?? []) if (traitsOf(type).needsIdle) return true;
   return false;
 }
 
@@ -80,7 +80,7 @@ class Room {
   }
 
   take(task: OfferableTask): boolean {
-    const { needsIdle } = taskTypes[task.type];
+    const { needsIdle } = traitsOf(task.type);
     if (this.link.held?.has(task.code)) return false;
     const free = this.#freeIn(task.lane) > 0;
     if (!task.force) {

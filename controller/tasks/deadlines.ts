@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../shared/task-types/task-type.ts';
 import { noteSyncsLost } from '../content/sync-results.ts';
 import type { OnlineDevices } from '../devices/online.ts';
 import type { Store } from '../store/store.ts';
@@ -67,7 +67,7 @@ export class Deadlines {
   /** The device should have ended it by itself; if it is here, it is told once more. */
   #askToStop(timedOut: TaskMove[]): void {
     for (const { deviceId, code, type } of timedOut) {
-      if (taskTypes[type].canStop) this.#parts.online.get(deviceId)?.send({ type: 'task.cancel', code });
+      if (traitsOf(type).canStop) this.#parts.online.get(deviceId)?.send({ type: 'task.cancel', code });
     }
   }
 

@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/node/logger.ts';
 import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import type { Bus } from '../bus/bus.ts';
-import type { OnlineDevices } from '../devices/online.ts';
+import { lastHeard, type OnlineDevices } from '../devices/online.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { applyRefusals } from './apply-refusals.ts';
 import { applyReports } from './apply-reports.ts';
@@ -147,10 +147,8 @@ export class GroupCommit {
       .filter((share) => share.left && this.#isHeard(share) && online.get(share.link.deviceId) === undefined)
       .map(({ link }) => link);
     if (gone.length === 0) return;
-    await tables.devices.touch(
-      gone.map(({ deviceId }) => deviceId),
-      now,
-    );
+    const { clock } = this.#parts;
+    await tables.devices.touch(gone.map((link) => ({ deviceId: link.deviceId, at: lastHeard(link, clock) })));
     changes.events.push(...gone.map((link) => deviceEvent(link, 'device.offline', now)));
   }
 

@@ -3,7 +3,7 @@ import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { drawTaskCode } from '../../shared/ids.ts';
 import type { RunType } from '../../shared/run-type.ts';
-import { type TaskType, taskTypes } from '../../shared/task-types/task-type.ts';
+import { type TaskType, traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
@@ -231,7 +231,7 @@ function planTasks(
   },
 ): NewTask[] {
   const { run, parameters, resolved, now, scheduledAt } = what;
-  const traits = taskTypes[type];
+  const traits = traitsOf(type);
   const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
   return resolved.devices.map(({ id: deviceId }) => ({
     id: random.uuid(),

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
 import { maxFrameBytes } from '../../shared/protocol/version.ts';
-import { taskContracts } from '../../shared/task-types/contracts.ts';
+import { contractOf } from '../../shared/task-types/contracts.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 
 /** What an offer has beside the parameters: the rest of the order, its signature, and the envelope. */
@@ -15,7 +15,7 @@ export function readParameters(
   type: TaskType,
   payload: Record<string, unknown> | string | undefined,
 ): string {
-  const contract = taskContracts[type];
+  const contract = contractOf(type);
   if (contract === undefined) {
     throw new AppError(
       'task_type_not_supported',
@@ -36,7 +36,7 @@ export function readParameters(
 
 /** Refuses (422) a plain run of a type whose parameters are computed by a part of the controller, and names the way to go. */
 export function requirePlain(type: TaskType): void {
-  const madeBy = taskContracts[type]?.madeBy;
+  const madeBy = contractOf(type)?.madeBy;
   if (madeBy === undefined) return;
   const path = `/api/v1/organizations/{organization}/${routeOf[madeBy]}`;
   throw new AppError(

@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { DeviceName, Labels } from '../ids.ts';
 import { taskStateNames } from '../task-state.ts';
+import { PluginTaskTypeName } from '../plugin.ts';
 import { runTypeNames } from '../run-type.ts';
 import { taskTypeNames } from '../task-types/task-type.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
 import { WaitingQuestion } from './questions.ts';
 
 export const TaskStatus = z.enum(taskStateNames);
-export const TaskTypeName = z.enum(taskTypeNames);
-export const RunTypeName = z.enum(runTypeNames);
+/** Built in, or of a plugin. */
+export const TaskTypeName = z.union([z.enum(taskTypeNames), PluginTaskTypeName]);
+export const RunTypeName = z.union([z.enum(runTypeNames), PluginTaskTypeName]);
 
 /** One task. `payload` is JSON as a string, as existing clients of this resource expect. */
 export const Task = z.object({

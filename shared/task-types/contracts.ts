@@ -9,10 +9,10 @@ import { Restart } from './restart.ts';
 import { Script } from './script.ts';
 import { Shutdown } from './shutdown.ts';
 import { Sync } from './sync.ts';
-import type { TaskContract, TaskType } from './task-type.ts';
+import { type BuiltInTaskType, isBuiltIn, type TaskContract } from './task-type.ts';
 
 /** The task types that this version knows how to run. Types without a contract are refused as not supported. */
-export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
+export const taskContracts: Partial<Record<BuiltInTaskType, TaskContract>> = {
   PING: Ping,
   HEALTH_CHECK: HealthCheck,
   SCRIPT: Script,
@@ -25,3 +25,7 @@ export const taskContracts: Partial<Record<TaskType, TaskContract>> = {
   BACKUP: Backup,
   CONNECT: Connect,
 };
+
+/** Undefined for what this version cannot run, and for the types of plugins: only their package knows them. */
+export const contractOf = (type: string): TaskContract | undefined =>
+  isBuiltIn(type) ? taskContracts[type] : undefined;

@@ -1,15 +1,20 @@
 import { z } from 'zod';
-import { maxReleaseBytes, ReleasePlatform, ReleaseVersion } from '../release.ts';
+import { maxReleaseBytes, PackagePlatform, PluginName, ReleaseVersion } from '../release.ts';
 import { taskContract } from './task-type.ts';
 
-/** COMPLETED when the new version runs, passed its self-check, and the controller heard from it. Made by `/plugin-install` only. */
+/**
+ * COMPLETED when the new version of the agent runs, passed its self-check, and the controller heard from it; for a plugin, when it is in
+ * place and has said what it should be. Made by `/plugin-install` only.
+ */
 export const PluginInstall = taskContract({
   name: 'PLUGIN_INSTALL',
-  summary: 'Installs a signed release of the agent, and goes back by itself when it does not prove itself',
+  summary:
+    'Installs a signed release of the agent, which goes back by itself when it does not prove itself, or of a plugin',
   madeBy: 'release',
   parameters: z.strictObject({
+    name: PluginName.optional().describe('of a plugin; the agent itself when absent'),
     version: ReleaseVersion,
-    platform: ReleasePlatform,
+    platform: PackagePlatform,
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     bytes: z.int().min(1).max(maxReleaseBytes),
     signature: z.string().max(4096).describe('as minisign writes it; its trusted comment is the manifest'),

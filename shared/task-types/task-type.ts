@@ -121,8 +121,32 @@ export const taskTypes = {
   },
 } as const satisfies Record<string, TaskTypeTraits>;
 
-export type TaskType = keyof typeof taskTypes;
-export const taskTypeNames = Object.keys(taskTypes) as [TaskType, ...TaskType[]];
+export type BuiltInTaskType = keyof typeof taskTypes;
+/** `PLUGIN.TYPE`, of a plugin that is installed on the device. */
+export type PluginTaskType = `${string}.${string}`;
+export type TaskType = BuiltInTaskType | PluginTaskType;
+export const taskTypeNames = Object.keys(taskTypes) as [BuiltInTaskType, ...BuiltInTaskType[]];
+
+/** What holds for every task of a plugin; a plugin chooses its time-out itself, and whether a task may run again after a crash. */
+const pluginTraits: TaskTypeTraits = {
+  lane: 'script',
+  expiresInMs: 24 * hours,
+  timeoutMs: 10 * minutes,
+  canStop: true,
+  rerun: false,
+  needsIdle: false,
+  disruptive: false,
+};
+
+export const isBuiltIn = (type: string): type is BuiltInTaskType => Object.hasOwn(taskTypes, type);
+
+/** Traits of a task type, built in or of a plugin. */
+export const traitsOf = (type: TaskType): TaskTypeTraits =>
+  isBuiltIn(type) ? taskTypes[type] : pluginTraits;
+
+/** Undefined for a type that only another version knows. */
+export const knownTraits = (type: string): TaskTypeTraits | undefined =>
+  isBuiltIn(type) || type.includes('.') ? traitsOf(type as TaskType) : undefined;
 
 export interface TaskTypeTraits {
   lane: Lane;

@@ -21,7 +21,9 @@ export interface RecorderParts {
 /** Wraps every handler so that each execution is in the ledger, with what the controller showed when it began. */
 export function recordExecutions(handlers: Handlers, parts: RecorderParts): Handlers {
   return Object.fromEntries(
-    Object.entries(handlers).map(([type, handler]) => [type, recorded(type as TaskType, handler, parts)]),
+    Object.entries(handlers).flatMap(([type, handler]) =>
+      handler ? [[type, recorded(type as TaskType, handler, parts)]] : [],
+    ),
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Sqlite } from '../../shared/node/sqlite.ts';
 import { canMove, isFinal } from '../../shared/task-state.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Ledger, SeenTask } from './ledger.ts';
 import { logProblems } from './log-invariant.ts';
 import { questionProblems } from './question-invariant.ts';
@@ -121,7 +121,7 @@ function repeated(task: SeenTask, ledger: Ledger): string[] {
   const executions = ledger.executionsOf(task);
   if (executions.length < 2) return [];
   if (task.type === 'SYNC') return timesArmed(task, ledger) < 2 ? [] : ['touched its machine twice'];
-  const mayRerun = taskTypes[task.type].rerun || task.idempotent;
+  const mayRerun = traitsOf(task.type).rerun || task.idempotent;
   if (!mayRerun) return [`was executed ${executions.length} times`];
   const lives = new Set(executions.map(({ agentLife }) => agentLife));
   return lives.size < executions.length ? ['was executed twice by one process'] : [];

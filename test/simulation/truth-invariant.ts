@@ -1,5 +1,5 @@
 import type { TaskState } from '../../shared/task-state.ts';
-import { taskTypes } from '../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../shared/task-types/task-type.ts';
 import { untrueTransaction } from './transaction-invariant.ts';
 import type { Execution, Ledger, MachineEvent, SeenTask } from './ledger.ts';
 
@@ -140,7 +140,7 @@ function cancelledUntruly({ task, row, executions, last, meanwhile }: Facts): st
   const wasRunning = task.moves.some(({ to }) => to === 'IN_PROGRESS');
   if (!wasRunning) return executions.length > 0 ? ['was executed'] : [];
   if (row.cancelRequestedAt === null) return ['was stopped without a request'];
-  if (executions.length > 0 && !taskTypes[task.type].canStop) return ['cannot be stopped'];
+  if (executions.length > 0 && !traitsOf(task.type).canStop) return ['cannot be stopped'];
   const diedLater = meanwhile.some(
     ({ what, order }) => what === 'agent died' && order > (last?.end?.at ?? 0),
   );

@@ -1,5 +1,5 @@
 import type { RunAnswer } from '../../../shared/api/tasks.ts';
-import { taskTypes } from '../../../shared/task-types/task-type.ts';
+import { traitsOf } from '../../../shared/task-types/task-type.ts';
 import type { TaskType } from '../../../shared/task-types/task-type.ts';
 import { CliError, usageError } from '../../cli-error.ts';
 import type { Environment } from '../../environment.ts';
@@ -25,7 +25,7 @@ export async function submit(environment: Environment, submission: Submission): 
   const { client, terminal } = environment;
   const { type, payload, options } = submission;
   const wanted = requestOf(type, payload, options, environment);
-  if (taskTypes[type].disruptive && options.retries) {
+  if (traitsOf(type).disruptive && options.retries) {
     throw usageError(`${type} is never tried again by itself: leave --retries out`);
   }
   if (options.schedule !== undefined && options.dryRun)
@@ -35,7 +35,7 @@ export async function submit(environment: Environment, submission: Submission): 
     showDryRun(environment, await preview(environment, wanted));
     return;
   }
-  if (taskTypes[type].disruptive && !options.yes && isInteractive(terminal)) {
+  if (traitsOf(type).disruptive && !options.yes && isInteractive(terminal)) {
     await ask(environment, submission, wanted);
   }
   const answer = await client.tasks.create(wanted, terminal.random.uuid());

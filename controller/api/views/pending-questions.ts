@@ -2,7 +2,7 @@ import type { PendingTaskQuestions } from '../../../shared/api/task-runs-view.ts
 import { rfc3339 } from '../../../shared/time.ts';
 import type { QuestionRow } from '../../store/questions.ts';
 import type { Call } from '../route.ts';
-import { taskNames } from './task-names.ts';
+import { taskNameOf } from './task-names.ts';
 
 /** Of a task, which is a run of the view; or of a run that the controller itself works on. */
 export async function pendingQuestions({
@@ -13,7 +13,7 @@ export async function pendingQuestions({
   const rows = await parts.core.questions.pending(organizationId);
   const runIds = [...new Set(rows.flatMap(({ runId }) => runId ?? []))];
   const runs = await parts.store.runs.getMany(organizationId, runIds);
-  const names = new Map(runs.map(({ id, type }) => [id, taskNames[type]]));
+  const names = new Map(runs.map(({ id, type }) => [id, taskNameOf(type)]));
   return rows.map((row) => showQuestion(row, names.get(row.runId ?? '') ?? unknownName));
 }
 

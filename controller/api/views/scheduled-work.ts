@@ -9,7 +9,7 @@ import {
 import type { Targets } from '../../../shared/api/tasks.ts';
 import { AppError } from '../../../shared/errors.ts';
 import { parse } from '../../../shared/parse.ts';
-import { type TaskType, taskTypes } from '../../../shared/task-types/task-type.ts';
+import { knownTraits, type TaskType } from '../../../shared/task-types/task-type.ts';
 import type { ScheduledKind, ScheduledTaskRow } from '../../store/schedules.ts';
 
 /** What a schedule runs, as the scheduler keeps it. */
@@ -140,7 +140,6 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const payloadOf = (payload: StoredRequest['payload']): Record<string, unknown> =>
   typeof payload === 'string' ? (JSON.parse(payload || '{}') as Record<string, unknown>) : (payload ?? {});
 
-const agentTimeoutSeconds = 3600;
+const agentTimeoutMs = 3_600_000;
 
-const timeoutOf = (type: string): number =>
-  type in taskTypes ? taskTypes[type as TaskType].timeoutMs / 1000 : agentTimeoutSeconds;
+const timeoutOf = (type: string): number => (knownTraits(type)?.timeoutMs ?? agentTimeoutMs) / 1000;

@@ -14,12 +14,12 @@ import type { RunRow } from '../../store/runs.ts';
 import type { TaskRow } from '../../store/tasks.ts';
 import { shownOrNull } from '../show-time.ts';
 import { failureReason } from './failure-reason.ts';
-import { taskNames } from './task-names.ts';
+import { taskNameOf } from './task-names.ts';
 
 /** One task in the words of the view, where a task is a run. */
 export const showTaskRun = (task: TaskRow): TaskRun => ({
   id: task.id,
-  taskName: taskNames[task.type],
+  taskName: taskNameOf(task.type),
   state: states[task.status],
   nodeId: task.deviceId,
   nodeHostname: task.deviceName,
@@ -32,7 +32,7 @@ export const showTaskRun = (task: TaskRow): TaskRun => ({
 /** A run without tasks, which the controller itself works on. */
 export const showAgentRun = (run: RunRow, agent: AssistantRunRow): TaskRun => ({
   id: run.id,
-  taskName: taskNames.AGENT_TASK,
+  taskName: taskNameOf('AGENT_TASK'),
   state: agentStates[agent.status],
   nodeId: null,
   nodeHostname: null,
@@ -45,7 +45,7 @@ export const showAgentRun = (run: RunRow, agent: AssistantRunRow): TaskRun => ({
 /** The same of a list, where how it went is not read. */
 export const showRecentAgentRun = ({ id, agentStatus, createdAt }: RunRow): RecentTaskRuns[number] => ({
   id,
-  taskName: taskNames.AGENT_TASK,
+  taskName: taskNameOf('AGENT_TASK'),
   state: agentStates[agentStatus ?? 'failed'],
   createdAt: rfc3339(createdAt),
 });

@@ -1,4 +1,5 @@
 import type { RunType } from '../../../shared/run-type.ts';
+import type { PluginTaskType } from '../../../shared/task-types/task-type.ts';
 
 /** What runs, as area and verb. */
 export const taskNames = {
@@ -14,4 +15,8 @@ export const taskNames = {
   RESTART: 'agent.restart',
   PLUGIN_INSTALL: 'agent.install',
   AGENT_TASK: 'assistant.run',
-} as const satisfies Record<RunType, string>;
+} as const satisfies Record<Exclude<RunType, PluginTaskType>, string>;
+
+/** A task type of a plugin is the area `plugin`. */
+export const taskNameOf = (type: RunType): string =>
+  type in taskNames ? taskNames[type as keyof typeof taskNames] : `plugin.${type.toLowerCase()}`;
