@@ -40,6 +40,6 @@ export function createAssistant(
     model,
     atOnce,
     proposals: new Proposals(place),
-    reads: { store, snapshots, syncStatus, isOnline: (deviceId) => online.get(deviceId) !== undefined },
+    reads: { store, snapshots, syncStatus, heardAt: (deviceId) => online.heardAt(deviceId) },
   });
 }

@@ -25,6 +25,8 @@ export interface OnlineLink {
   /** Links are numbered in the order they were authenticated. */
   readonly order: number;
   readonly isClosed: boolean;
+  /** Monotonic time of the last sign of life. */
+  readonly aliveAt: number;
   /** Undefined when it holds nothing: most links are idle, and there are many. */
   held: Map<string, HeldTask> | undefined;
   /** Lanes that nothing is offered to before this monotonic time. */
@@ -117,6 +119,12 @@ export class OnlineDevices {
     return this.#left.get(deviceId) ?? this.#startedAt;
   }
 
+  /** When the device was heard last; undefined when it is not here. */
+  heardAt(deviceId: string): Instant | undefined {
+    const link = this.#links.get(deviceId);
+    return link && lastHeard(link, this.#clock);
+  }
+
   /** Forgets departures of long ago. */
   sweep(): void {
     const before = this.#clock.monotonic() - rememberMs;
@@ -125,3 +133,7 @@ export class OnlineDevices {
     }
   }
 }
+
+/** When a link was heard last, by the wall clock of now. */
+export const lastHeard = ({ aliveAt }: OnlineLink, clock: Clock): Instant =>
+  clock.now() - Math.round(clock.monotonic() - aliveAt);

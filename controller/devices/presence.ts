@@ -8,7 +8,7 @@ const touchEveryMs = 60_000;
 const batch = 500;
 const pauseMs = 20;
 
-/** Keeps `last_seen_at` of online devices fresh, to the minute. */
+/** Stores when online devices were heard last, every minute: what is stored may be a minute behind, `OnlineDevices` is not. */
 export class Presence {
   readonly #parts: { devices: DeviceStore; online: OnlineDevices; clock: Clock; log: Logger };
 
@@ -32,7 +32,10 @@ export class Presence {
     const { devices, online, clock } = this.#parts;
     const ids = online.ids();
     for (let from = 0; from < ids.length && !signal.aborted; from += batch) {
-      await devices.touch(ids.slice(from, from + batch), clock.now());
+      const heard = ids
+        .slice(from, from + batch)
+        .map((deviceId) => ({ deviceId, at: online.heardAt(deviceId) }));
+      await devices.touch(heard.flatMap(({ deviceId, at }) => (at === undefined ? [] : { deviceId, at })));
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }

@@ -1,5 +1,5 @@
 import type { EventType } from '../../shared/api/events.ts';
-import type { Clock } from '../../shared/clock.ts';
+import type { Clock, Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { Labels } from '../../shared/ids.ts';
 import { parse } from '../../shared/parse.ts';
@@ -145,6 +145,11 @@ export class DeviceRegistry {
   /** Has a link now and said hello on it. */
   isOnline(deviceId: string): boolean {
     return this.#parts.online.get(deviceId) !== undefined;
+  }
+
+  /** When it was heard last: from its link while it has one, as stored is up to a minute behind. */
+  lastSeen({ id, lastSeenAt }: Pick<DeviceRow, 'id' | 'lastSeenAt'>): Instant | null {
+    return this.#parts.online.heardAt(id) ?? lastSeenAt;
   }
 
   onlineIds(): string[] {

@@ -26,6 +26,9 @@ export interface LinkOwner {
   closed(link: Link, code: number, reason: string): void;
 }
 
+/** What a WebSocket reports when the connection ended without a close frame. */
+const abnormalClosure = 1006;
+
 const noSlots: Partial<Record<Lane, number>> = {};
 
 /**
@@ -119,7 +122,10 @@ export class Link implements OnlineLink, FrameListener {
   }
 
   closed(code: number, reason: string): void {
-    if (!this.isClosed) this.#end(code, reason);
+    if (this.isClosed) return;
+    // Without a close frame nobody knows whether it was the device that ended it.
+    if (code !== abnormalClosure) this.alive();
+    this.#end(code, reason);
   }
 
   #message(message: Up, length: number): void {

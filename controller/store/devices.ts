@@ -137,7 +137,8 @@ export interface DeviceStore {
   /** Stores accepted hellos, and opens or supersedes their local databases (`deviceStores`). */
   saveHellos(rows: HelloRow[]): Promise<void>;
   saveFacts(deviceId: string, digest: string, facts: Record<string, unknown>, now: Instant): Promise<void>;
-  touch(deviceIds: string[], now: Instant): Promise<void>;
+  /** Sets when each was heard last. */
+  touch(heard: { deviceId: string; at: Instant }[]): Promise<void>;
   deviceStores(deviceIds: string[]): Promise<DeviceStoreRow[]>;
   /** Raises `appliedSeq`; never lowers it. Belongs in the transaction that applies the reports. */
   advance(rows: { deviceId: string; storeId: string; seq: number }[]): Promise<void>;
@@ -268,10 +269,16 @@ export class SqlDeviceStore implements DeviceStore {
     });
   }
 
-  async touch(deviceIds: string[], now: Instant): Promise<void> {
-    if (deviceIds.length === 0) return;
+  async touch(heard: { deviceId: string; at: Instant }[]): Promise<void> {
+    if (heard.length === 0) return;
     const { dialect } = this.#db;
-    await all(this.#db, sql`update devices set last_seen_at = ${now} where id in ${dialect.list(deviceIds)}`);
+    await all(
+      this.#db,
+      sql`
+        update devices ${dialect.indexed('devices_id')} set last_seen_at = j.at
+        from ${dialect.rows('j', { deviceId: 'text', at: 'integer' }, heard)}
+        where devices.id = j.device_id`,
+    );
   }
 
   deviceStores(deviceIds: string[]): Promise<DeviceStoreRow[]> {

@@ -77,7 +77,7 @@ const statements: [
     ['tasks_id'],
   ],
   ['hellos', ({ devices }) => devices.saveHellos([hello]), ['devices_id']],
-  ['signs of life', ({ devices }) => devices.touch(['fw'], 1), ['devices_id']],
+  ['signs of life', ({ devices }) => devices.touch([{ deviceId: 'fw', at: 1 }]), ['devices_id']],
   ['applied sequences', ({ devices }) => devices.advance([{ deviceId: 'fw', storeId: 's', seq: 1 }]), []],
   ['local databases', ({ devices }) => devices.deviceStores(['fw']), []],
   ['events', ({ events }) => events.read({ organizationId: 'home' }, 1, 10), ['devices_id', 'tasks_id']],

@@ -15,7 +15,7 @@ export const Device = z.object({
   organizational_units: z.array(z.string()).describe('value of the label `ou`, if any'),
   version: z.string().nullable().describe('agent version'),
   online: z.boolean(),
-  heartbeat: Timestamp.nullable().describe('last sign of life'),
+  heartbeat: Timestamp.nullable().describe('when the device was heard last'),
   task_types: z.array(z.string()).describe('task types its agent can run'),
   facts: z.record(z.string(), z.unknown()).nullable(),
   key_fingerprint: z

@@ -114,7 +114,7 @@ export const describeDevices = (conform: Conform) =>
         const [task] = await world.insert({ deviceId: '0190-12345678' });
         await devices.remove('0190-12345678', 5);
         await devices.setStatus('0190-12345678', 'ENABLED', 6);
-        await devices.touch(['0190-12345678'], 6);
+        await devices.touch([{ deviceId: '0190-12345678', at: 6 }]);
 
         expect(await devices.get('0190-12345678')).toBeUndefined();
         expect(await devices.getMany(['0190-12345678'])).toEqual([]);
@@ -177,8 +177,10 @@ export const describeDevices = (conform: Conform) =>
       await world.device('a', { status: 'PENDING', createdAt: 3 });
       await world.device('b', { status: 'DISABLED', createdAt: 1 });
       await world.device('c', { status: 'ENABLED', createdAt: 2 });
-      await devices.touch(['b'], 8);
-      await devices.touch(['c'], 7);
+      await devices.touch([
+        { deviceId: 'b', at: 8 },
+        { deviceId: 'c', at: 7 },
+      ]);
       await devices.setStatus('b', 'DISABLED', 9);
       const orders: [DeviceFilter['sortBy'], string, string][] = [
         ['name', 'abc', 'cba'],
@@ -311,7 +313,10 @@ export const describeDevices = (conform: Conform) =>
     conform('a sign of life sets the heartbeat of these devices only', async (world) => {
       await world.device('fw');
       await world.device('other');
-      await world.store.devices.touch(['fw', 'nobody'], 77);
+      await world.store.devices.touch([
+        { deviceId: 'fw', at: 77 },
+        { deviceId: 'nobody', at: 78 },
+      ]);
       expect(await world.store.devices.get('fw')).toMatchObject({ lastSeenAt: 77, updatedAt: 0 });
       expect(await world.store.devices.get('other')).toMatchObject({ lastSeenAt: null });
     });

@@ -77,8 +77,8 @@ async function idsOf(
 const brief = (parts: ReadParts, row: DeviceRow) => ({
   name: row.name,
   status: row.status,
-  online: parts.isOnline(row.id),
-  last_seen: time(row.lastSeenAt),
+  online: parts.heardAt(row.id) !== undefined,
+  last_seen: time(parts.heardAt(row.id) ?? row.lastSeenAt),
   labels: row.labels,
   agent_version: row.agentVersion,
   drift_status: row.driftStatus,

@@ -10,7 +10,8 @@ export interface ReadParts {
   store: Store;
   /** Versions of configurations, without their secrets. */
   snapshots: Pick<Snapshots, 'version' | 'view' | 'diff'>;
-  isOnline(deviceId: string): boolean;
+  /** When a device was heard last; undefined when it is not here. */
+  heardAt(deviceId: string): number | undefined;
   /** What is desired for, confirmed by, and seen on devices. */
   syncStatus(
     organization: OrganizationRow,
