@@ -10,7 +10,7 @@ export class CommandError extends Error {
 }
 
 export const exitCodes: Record<
-  'failed' | 'usage' | 'unanswered' | 'forbidden' | 'conflict' | 'unreachable',
+  'failed' | 'usage' | 'unanswered' | 'forbidden' | 'conflict' | 'unreachable' | 'outdated',
   number
 > = {
   failed: 1,
@@ -19,4 +19,6 @@ export const exitCodes: Record<
   forbidden: 4,
   conflict: 6,
   unreachable: 8,
+  /** Starting again does not help; the service manager knows this code. */
+  outdated: 78,
 };

@@ -4,9 +4,10 @@ import { keyFingerprint, type KeyPair } from '../shared/node/keys.ts';
 import { openSessionSocket } from '../shared/node/session-socket.ts';
 import type { Logger } from '../shared/node/logger.ts';
 import type { AgentConfig } from './config.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, exitCodes } from './command-error.ts';
 import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentParts } from './core.ts';
+import type { Sqlite } from '../shared/node/sqlite.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DeviceKey } from './device-key.ts';
@@ -22,6 +23,7 @@ import { type KeyRotationParts, rotateDeviceKey } from './rotate-device-key.ts';
 import type { KeyRotation } from './loops/session.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { openDatabase } from './store/open-database.ts';
+import { DatabaseTooNew } from './store/schema.ts';
 import { createLinuxSystem } from './system/linux.ts';
 import { createStreams } from './system/streams/create-streams.ts';
 import type { System } from './system/system.ts';
@@ -61,7 +63,7 @@ export async function openContext(options: {
   const { identity, keys } = readEnrolment(folder);
 
   const reserve = new DiskReserve(folder.reserve);
-  const db = openDatabase(folder.database, { clock: systemClock, log });
+  const db = openKnown(folder, log);
   resources.adopt(db, (open) => open.close());
   reserve.take();
 
@@ -117,6 +119,18 @@ function readEnrolment(folder: DataFolder): { identity: Identity; keys: KeyPair 
   throw new CommandError(
     `This device is not enrolled (nothing in ${folder.path}): run \`muster-agent enrol TOKEN --data ${folder.path}\` first`,
   );
+}
+
+function openKnown(folder: DataFolder, log: Logger): Sqlite {
+  try {
+    return openDatabase(folder.database, { clock: systemClock, log });
+  } catch (error) {
+    if (!(error instanceof DatabaseTooNew)) throw error;
+    throw new CommandError(
+      `${folder.database} cannot be used: ${error.message}. Nothing was changed. Install the version that ran before, or a newer one; or, to give up what it holds, move the file away and start the agent: the controller then reports its tasks as lost`,
+      exitCodes.outdated,
+    );
+  }
 }
 
 function keyRotationOf({

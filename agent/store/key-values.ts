@@ -12,6 +12,8 @@ export interface KnownKeys {
   facts: string;
   /** When the agent last proved that it can write. */
   aliveAt: number;
+  /** How many steps of the schema a program must know to open this database. */
+  oldestSchema: number;
 }
 
 export class KeyValues {
