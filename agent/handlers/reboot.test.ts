@@ -44,14 +44,17 @@ test('the next boot completes it, with both boot ids and the time between', asyn
   expect(verbs(context)).toEqual(['reboot']);
 });
 
-test('the note is on disk before the command', async () => {
+test('the note is on disk before the command, and a machine that refuses it has not rebooted', async () => {
   const context = dummyContext();
   const bootId = context.system.bootId;
   context.system.power.reboot = async () => {
     expect(context.journal.note).toMatchObject({ bootId });
-    throw new TaskError('power_refused', 'no');
+    throw new TaskError('power_refused', 'Unit reboot.target is masked');
   };
-  await expect(reboot.run({}, context)).rejects.toMatchObject({ code: 'power_refused' });
+  await expect(reboot.run({}, context)).rejects.toMatchObject({
+    code: 'not_rebooted',
+    message: 'Unit reboot.target is masked',
+  });
 });
 
 test('a machine that ignores the command: not_rebooted at half of the time-out', async () => {

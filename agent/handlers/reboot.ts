@@ -17,7 +17,7 @@ export const reboot = handle(
 
     const note: Note = { bootId, commandedAt: clock.now() };
     journal.write(note);
-    await system.power.reboot();
+    await commanded(() => system.power.reboot());
     return awaitNewBoot(note, context, deadlineMs(context));
   },
   async (_parameters, interrupted, context) => {
@@ -37,6 +37,16 @@ export const reboot = handle(
     return awaitNewBoot(note, context, Math.max(0, deadlineMs(context) - passedMs));
   },
 );
+
+/** A machine that refuses has not rebooted, and says why. */
+async function commanded(reboot: () => Promise<void>): Promise<void> {
+  try {
+    await reboot();
+  } catch (error) {
+    if (!(error instanceof TaskError) || error.code !== 'power_refused') throw error;
+    throw new TaskError('not_rebooted', error.message, { cause: error });
+  }
+}
 
 /** Half of the time-out: the controller still hears what went wrong before its own clock ends the task. */
 const deadlineMs = (context: HandlerContext): number => context.timeoutMs / 2;
