@@ -42,6 +42,13 @@ function commands(program: NodeJS.Process): Command {
     .command('version')
     .description('print the version')
     .action(() => void program.stdout.write(`muster-agent ${version}\n`));
+  root
+    .command('schema', { hidden: true })
+    .description('print what this version does to its database')
+    .action(async () => {
+      const { schemaRange } = await import('./store/schema.ts');
+      program.stdout.write(`${JSON.stringify(schemaRange())}\n`);
+    });
   for (const command of [root, ...root.commands, ...root.commands.flatMap((one) => one.commands)]) {
     command.exitOverride();
   }

@@ -18,6 +18,7 @@ import { ReleaseFolder } from './releases/release-folder.ts';
 import { type HelperAddress, serveHelper } from './root-helper/helper-server.ts';
 import { OrderLedger } from './root-helper/order-ledger.ts';
 import { lockInstance } from './store/instance-lock.ts';
+import { schemaRange } from './store/schema.ts';
 import { createLinuxSystem } from './system/linux.ts';
 
 /** Where the Debian package lies. */
@@ -104,6 +105,7 @@ function installHandler(config: AgentConfig, transfers: HttpTransfers): Handler 
     guard: new GuardProgram(packageHome, folder),
     version: config.version,
     platform: `${process.platform}-${process.arch}`,
+    schema: schemaRange(),
   });
 }
 

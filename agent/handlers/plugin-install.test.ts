@@ -46,6 +46,7 @@ const handlerOf = (over: Partial<PluginInstallParts> = {}) =>
     guard,
     version: '1.0.0',
     platform: 'linux-x64',
+    schema: { newest: 1, oldest: 1 },
     ...over,
   });
 

@@ -6,6 +6,7 @@ import { PluginInstall, type PluginInstallParameters } from '../../shared/task-t
 import { unreachable } from '../../shared/unreachable.ts';
 import { fetchArchive } from '../releases/fetch-archive.ts';
 import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
+import { requireReversible, type SchemaRange } from '../releases/release-schema.ts';
 import { signedRelease, type TrustedKeys } from '../releases/trusted-release.ts';
 import { unpack } from '../releases/unpack.ts';
 import { type Handler, type HandlerContext, handle } from './handler.ts';
@@ -19,6 +20,8 @@ export interface PluginInstallParts {
   /** Of this process, and what it is a build for. */
   version: string;
   platform: string;
+  /** What this version does to the agent's database. */
+  schema: SchemaRange;
 }
 
 /** The program that decides a trial; it needs neither the agent nor Node.js. */
@@ -67,6 +70,7 @@ export const createPluginInstallHandler = (parts: PluginInstallParts): Handler =
         maxBytes: release.manifest.unpacked_bytes,
         signal: context.signal,
       });
+      await requireReversible(join(folder.versions, name), parts.schema);
       context.signal.throwIfAborted();
       context.progress({ percent: 80, message: `${wish.version} is on trial` });
       folder.forgive(wish.sha256);
