@@ -1,7 +1,13 @@
 import type { Task } from '../../shared/api/tasks.ts';
 import { Appliance, type ApplianceOptions } from '../harness/appliance.ts';
 import type { Cluster } from '../harness/cluster.ts';
+import { until } from '../harness/until.ts';
 import { builtPackages } from './built-packages.ts';
+
+interface InstalledDeviceOptions extends ApplianceOptions {
+  /** Of this machine's loopback, where the device reaches its controller; the controller's own when not said. */
+  controllerPort?: number;
+}
 
 /** A Debian machine with the real package on it, and a controller outside that it reaches over its network. */
 export class InstalledDevice implements AsyncDisposable {
@@ -19,13 +25,13 @@ export class InstalledDevice implements AsyncDisposable {
   static async install(
     cluster: Cluster,
     name: string,
-    options: ApplianceOptions = {},
+    { controllerPort = cluster.controller.port, ...options }: InstalledDeviceOptions = {},
   ): Promise<InstalledDevice> {
     const { agent } = await builtPackages();
     const box = await Appliance.boot({ name, ...options });
     try {
       await allowServices(box);
-      await box.expose(7443, cluster.controller.port);
+      await box.expose(7443, controllerPort);
       await box.must('dpkg', '--install', agent);
       return new InstalledDevice(box, name, cluster);
     } catch (error) {
@@ -38,7 +44,7 @@ export class InstalledDevice implements AsyncDisposable {
   static async enrolled(
     cluster: Cluster,
     name: string,
-    options: ApplianceOptions = {},
+    options: InstalledDeviceOptions = {},
   ): Promise<InstalledDevice> {
     const device = await InstalledDevice.install(cluster, name, options);
     await device.enrol();
@@ -62,11 +68,33 @@ export class InstalledDevice implements AsyncDisposable {
   }
 
   /** Sends a task; returns its code. */
-  async submit(type: string, parameters: Record<string, unknown> = {}): Promise<string> {
-    const request = { type, payload: parameters, targets: { devices: [this.name] } };
+  async submit(
+    type: string,
+    parameters: Record<string, unknown> = {},
+    more: Record<string, unknown> = {},
+  ): Promise<string> {
+    const request = { type, payload: parameters, targets: { devices: [this.name] }, ...more };
     const [code] = await this.#cluster.controller.run(request);
     if (code === undefined) throw new Error(`no ${type} was made`);
     return code;
+  }
+
+  /** Waits until the agent says that it holds a task in this state. */
+  async holds(code: string, state: string): Promise<void> {
+    const status = () => this.box.must('muster-agent', 'status', '-f', 'json');
+    await until(
+      `${code} is ${state} on ${this.name}`,
+      async () => {
+        const { tasks } = JSON.parse(await status()) as { tasks: { code: string; state: string }[] };
+        return tasks.some((task) => task.code === code && task.state === state);
+      },
+      { last: status },
+    );
+  }
+
+  /** Whether a file is there. */
+  async has(path: string): Promise<boolean> {
+    return (await this.box.exec(['test', '-e', path])).exitCode === 0;
   }
 
   /** What the services of the agent wrote to the journal. */
