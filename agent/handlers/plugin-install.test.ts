@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { generateKeyPair } from '../../shared/node/keys.ts';
 import { minisignPublicKey } from '../../shared/node/minisign.ts';
-import type { PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
+import type { InstallParameters } from '../../shared/task-types/plugin-install.ts';
 import { signRelease } from '../../test/harness/signed-release.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { ReleaseFolder, type Trial } from '../releases/release-folder.ts';
@@ -50,7 +50,7 @@ const handlerOf = (over: Partial<PluginInstallParts> = {}) =>
     ...over,
   });
 
-const wishOf = (over: Partial<PluginInstallParameters> = {}): PluginInstallParameters => ({
+const wishOf = (over: Partial<InstallParameters> = {}): InstallParameters => ({
   version: '1.2.3',
   platform: 'linux-x64',
   sha256: createHash('sha256').update(archive).digest('hex'),

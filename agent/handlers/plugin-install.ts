@@ -2,7 +2,11 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../shared/errors.ts';
 import { compareVersions } from '../../shared/release.ts';
-import { PluginInstall, type PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
+import {
+  type InstallParameters,
+  PluginInstall,
+  type RemoveParameters,
+} from '../../shared/task-types/plugin-install.ts';
 import { unreachable } from '../../shared/unreachable.ts';
 import { fetchArchive } from '../releases/fetch-archive.ts';
 import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
@@ -45,50 +49,57 @@ const patienceMs = 120_000;
 export const createPluginInstallHandler = (parts: PluginInstallParts): Handler =>
   handle(
     PluginInstall,
-    async (wish, context) => {
-      const release = admit(parts, wish);
-      const { folder } = parts;
-      folder.create();
-      const name = `${wish.version}_${context.code}`;
-      await fetchArchive(
-        folder.download,
-        { code: context.code, ...wish },
-        {
-          release,
-          download: (request, signal) => parts.transfers.download(request, signal),
-          signal: context.signal,
-          progress: (bytes) =>
-            context.progress({
-              percent: Math.floor((bytes / wish.bytes) * 50),
-              message: 'downloading',
-            }),
-        },
-      );
-      context.progress({ percent: 60, message: 'unpacking' });
-      await unpack(folder.download, join(folder.versions, name), {
-        version: wish.version,
-        maxBytes: release.manifest.unpacked_bytes,
-        signal: context.signal,
-      });
-      await requireReversible(join(folder.versions, name), parts.schema);
-      context.signal.throwIfAborted();
-      context.progress({ percent: 80, message: `${wish.version} is on trial` });
-      folder.forgive(wish.sha256);
-      context.journal.write({ previousVersion: parts.version });
-      folder.arm(trialOf(parts, { wish, name, code: context.code }));
-      await parts.guard.start();
-      return decided(parts, wish, context);
-    },
+    async (wish, context) => installAgent(parts, ofAgent(wish), context),
     async (wish, _interrupted, context) => {
       // Nothing was switched, so nothing is lost by doing it once more.
       if (parts.folder.trial()?.task !== context.code) return 'rerun';
       await parts.guard.start();
-      return decided(parts, wish, context);
+      return decided(parts, ofAgent(wish), context);
     },
   ) as Handler;
 
+function ofAgent(wish: InstallParameters | RemoveParameters): InstallParameters {
+  if (!('remove' in wish) && wish.name === undefined) return wish;
+  throw new TaskError('not_supported', `This version of the agent installs no plugins: ${wish.name}`);
+}
+
+async function installAgent(parts: PluginInstallParts, wish: InstallParameters, context: HandlerContext) {
+  const release = admit(parts, wish);
+  const { folder } = parts;
+  folder.create();
+  const name = `${wish.version}_${context.code}`;
+  await fetchArchive(
+    folder.download,
+    { code: context.code, ...wish },
+    {
+      release,
+      download: (request, signal) => parts.transfers.download(request, signal),
+      signal: context.signal,
+      progress: (bytes) =>
+        context.progress({
+          percent: Math.floor((bytes / wish.bytes) * 50),
+          message: 'downloading',
+        }),
+    },
+  );
+  context.progress({ percent: 60, message: 'unpacking' });
+  await unpack(folder.download, join(folder.versions, name), {
+    version: wish.version,
+    maxBytes: release.manifest.unpacked_bytes,
+    signal: context.signal,
+  });
+  await requireReversible(join(folder.versions, name), parts.schema);
+  context.signal.throwIfAborted();
+  context.progress({ percent: 80, message: `${wish.version} is on trial` });
+  folder.forgive(wish.sha256);
+  context.journal.write({ previousVersion: parts.version });
+  folder.arm(trialOf(parts, { wish, name, code: context.code }));
+  await parts.guard.start();
+  return decided(parts, wish, context);
+}
+
 /** Everything that can be known before a byte is fetched. */
-function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: PluginInstallParameters) {
+function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: InstallParameters) {
   guard.requireReady();
   const release = signedRelease(wish, trusted);
   if (wish.platform !== platform) {
@@ -126,7 +137,7 @@ function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: P
 
 const trialOf = (
   { folder }: PluginInstallParts,
-  { wish, name, code }: { wish: PluginInstallParameters; name: string; code: string },
+  { wish, name, code }: { wish: InstallParameters; name: string; code: string },
 ): Trial => ({
   state: 'ARMED',
   task: code,
@@ -140,7 +151,7 @@ const trialOf = (
 });
 
 /** Waits for the end of the trial, and brings it about where this process is the one on trial. */
-async function decided(parts: PluginInstallParts, wish: PluginInstallParameters, context: HandlerContext) {
+async function decided(parts: PluginInstallParts, wish: InstallParameters, context: HandlerContext) {
   const { clock, signal, code } = context;
   const until = clock.monotonic() + 2 * Math.max(wish.trial_seconds * 1000, minExtensionMs) + patienceMs;
   let heard = false;
@@ -181,7 +192,7 @@ const isOnTrial = ({ folder, version }: PluginInstallParts, trial: Trial): boole
 
 function confirmed(
   { folder, trusted, version }: PluginInstallParts,
-  wish: PluginInstallParameters,
+  wish: InstallParameters,
   { trial, context }: { trial: Trial; context: HandlerContext },
 ) {
   folder.raiseFloor(signedRelease(wish, trusted).manifest.floor);

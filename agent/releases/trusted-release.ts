@@ -9,7 +9,7 @@ import {
 } from '../../shared/node/minisign.ts';
 import { parseJson } from '../../shared/parse.ts';
 import { agentPackage, ReleaseManifest } from '../../shared/release.ts';
-import type { PluginInstallParameters } from '../../shared/task-types/plugin-install.ts';
+import type { InstallParameters } from '../../shared/task-types/plugin-install.ts';
 
 /** Whose releases this device takes: nothing that a controller could change. */
 export interface TrustedKeys {
@@ -26,7 +26,7 @@ export interface SignedRelease {
 }
 
 /** What a task asks for, once a key of this device's own vouches for it; the archive itself is still to be verified. */
-export function signedRelease(wish: PluginInstallParameters, trusted: TrustedKeys): SignedRelease {
+export function signedRelease(wish: InstallParameters, trusted: TrustedKeys): SignedRelease {
   const keys = readKeys(trusted);
   return refusing('bad_signature', () => {
     const signed = parseMinisignSignature(wish.signature);

@@ -78,8 +78,8 @@ export async function blobOfTask(parts: ApiParts, task: TaskRow, sha256: string)
   }
   if (task.type === 'PLUGIN_INSTALL') {
     const what = `The parameters of task ${task.code}`;
-    const { sha256: wanted } = parseJson(what, PluginInstall.parameters, task.parameters);
-    if (wanted === sha256) return bytesOfBlob(parts, sha256);
+    const wish = parseJson(what, PluginInstall.parameters, task.parameters);
+    if ('sha256' in wish && wish.sha256 === sha256) return bytesOfBlob(parts, sha256);
   }
   throw new AppError('not_found', `Task ${task.code} has no blob ${sha256}`);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ReleasePlatform, ReleaseVersion } from '../release.ts';
-import { PluginInstall } from '../task-types/plugin-install.ts';
+import { InstallParameters } from '../task-types/plugin-install.ts';
 import { PageQuery, Timestamp, listOf } from './common.ts';
 import { Rollout, Targets } from './tasks.ts';
 
@@ -43,7 +43,7 @@ export const PluginInstallRequest = z.strictObject({
   version: ReleaseVersion.optional().describe('the promoted one when absent'),
   platform: ReleasePlatform.default('linux-x64').describe('devices of another platform refuse it'),
   force: z.boolean().default(false).describe('also on devices that went back from this release before'),
-  trial_seconds: PluginInstall.parameters.shape.trial_seconds,
+  trial_seconds: InstallParameters.shape.trial_seconds,
   scheduled_at: z.iso.datetime({ offset: true }).optional(),
   expires_in_seconds: z.int().min(1).max(31_536_000).optional(),
   timeout_seconds: z.int().min(1).max(604_800).optional(),
