@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { PluginManifest } from './plugin.ts';
+import { pluginContract, requireUsableSchemas } from './plugin-contract.ts';
+
+const manifest = (parameters: object, result?: object) =>
+  PluginManifest.parse({
+    name: 'net-diag',
+    version: '1.0.0',
+    summary: 'Looks at networks',
+    program: 'bin/netdiag',
+    task_types: { TRACEROUTE: { summary: 'Traces a route', parameters, ...(result && { result }) } },
+  });
+
+test('a task type of a plugin is a contract with defaults and bounds of its own', () => {
+  const { name, summary, parameters, result } = pluginContract(
+    manifest({
+      type: 'object',
+      properties: { host: { type: 'string' }, count: { type: 'integer', maximum: 10, default: 3 } },
+      required: ['host'],
+      additionalProperties: false,
+    }),
+    'TRACEROUTE',
+  );
+  expect({ name, summary }).toEqual({ name: 'NET_DIAG.TRACEROUTE', summary: 'Traces a route' });
+  expect(parameters.parse({ host: '1.1.1.1' })).toEqual({ host: '1.1.1.1', count: 3 });
+  for (const wrong of [{}, { host: 'a', count: 11 }, { host: 'a', hots: 'b' }]) {
+    expect(parameters.safeParse(wrong).success).toBe(false);
+  }
+  expect(result.parse({ anything: 1 })).toEqual({ anything: 1 });
+});
+
+const deep = (levels: number): object =>
+  levels === 0 ? { type: 'string' } : { type: 'object', properties: { a: deep(levels - 1) } };
+
+test.each([
+  ['a keyword that is not known', { type: 'object', if: {} }, 'if/then/else'],
+  [
+    'a pattern that is none',
+    { type: 'object', properties: { a: { type: 'string', pattern: '(' } } },
+    'Invalid regular expression',
+  ],
+  [
+    'a reference to nothing',
+    { type: 'object', properties: { a: { $ref: '#/$defs/x' } } },
+    'Reference not found',
+  ],
+  ['no end of depth', deep(2000), 'Maximum call stack'],
+])('a schema with %s is refused with the type and why', (_what, schema, why) => {
+  for (const one of [manifest(schema), manifest({ type: 'object' }, schema)]) {
+    expect(() => requireUsableSchemas(one)).toThrow(
+      expect.objectContaining({ code: 'bad_request', message: expect.stringContaining(why) }),
+    );
+    expect(() => requireUsableSchemas(one)).toThrow('NET_DIAG.TRACEROUTE');
+  }
+});
