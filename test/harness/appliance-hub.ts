@@ -57,6 +57,19 @@ export class Hub implements AsyncDisposable {
     return cable;
   }
 
+  /** A cable for a machine that brings its own network card; returns the name of the tap device. */
+  async plugTap(): Promise<string> {
+    const cable = `cable${++this.#cables}`;
+    await mustRun(['ip', '-n', this.name, 'tuntap', 'add', 'dev', cable, 'mode', 'tap']);
+    await mustRun(['ip', '-n', this.name, 'link', 'set', cable, 'master', 'bridge', 'up']);
+    return cable;
+  }
+
+  /** Pulls a cable, or puts it back. */
+  async plug(cable: string, yes: boolean): Promise<void> {
+    await mustRun(['ip', '-n', this.name, 'link', 'set', cable, yes ? 'up' : 'down']);
+  }
+
   /** Connections to `port` of the hub's addresses go to a port of this machine's loopback. */
   async expose(port: number, targetPort: number): Promise<void> {
     const folder = temporaryFolder(`${process.pid}-relay`);

@@ -180,9 +180,7 @@ export class Appliance implements AsyncDisposable {
 
   /** Pulls the cables, or puts them back. */
   async connected(yes: boolean): Promise<void> {
-    for (const cable of this.#cables) {
-      await mustRun(['ip', '-n', this.hub.name, 'link', 'set', cable, yes ? 'up' : 'down']);
-    }
+    for (const cable of this.#cables) await this.hub.plug(cable, yes);
   }
 
   /** Connections to `port` of the hub's address go to a port of this machine's loopback. */
