@@ -237,6 +237,17 @@ describe('a run', () => {
     expect((await list('')).total).toBe(before);
   });
 
+  test.each([
+    ['PING', 2],
+    ['REBOOT', 0],
+  ])('of %s tells how often a failed task is really tried again when 2 is asked for', async (type, max) => {
+    await api.device(`retried-${type}`);
+    const body = { type, targets: { devices: [`retried-${type}`] }, max_retries: 2 };
+    const { body: answer } = await api.call('POST', submitPath, { body });
+    expect(answer['max_retries']).toBe(max);
+    expect(await get<Run>(`/api/v1/runs/${String(answer['run'])}`)).toMatchObject({ max_retries: max });
+  });
+
   test('is listed, described with its counts, and cancelled', async () => {
     await api.device('edge-7');
     await api.device('edge-8');

@@ -59,6 +59,7 @@ export async function applySync(
       total: 0,
       tasks: [],
       skipped: left,
+      max_retries: 0,
       errors: prepared.errors,
     },
     replayed: false,

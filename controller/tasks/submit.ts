@@ -213,6 +213,7 @@ function planRun(
       expires_at: task.expiresAt === null ? null : iso(task.expiresAt),
     })),
     skipped: resolved.skipped,
+    max_retries: run.retries?.max ?? 0,
     ...more,
   };
   return { run, tasks, answer };

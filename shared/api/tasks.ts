@@ -164,7 +164,9 @@ export const RunRequest = z.strictObject({
     .min(0)
     .max(20)
     .optional()
-    .describe('how often a failed task is tried again by itself; 0 when absent'),
+    .describe(
+      'how often a failed task is tried again by itself; 0 when absent, and whatever is asked for a type that never is (the answer tells what holds)',
+    ),
   retry_delay_seconds: z.int().min(0).max(86_400).optional().describe('60 when absent'),
   force: z.boolean().default(false).describe('hand out although the device is busy with other lanes'),
   dry_run: z.boolean().default(false).describe('only tell which devices it would be'),
@@ -187,5 +189,11 @@ export const RunAnswer = z.object({
     }),
   ),
   skipped: z.array(z.object({ device_name: DeviceName, reason: z.string() })),
+  max_retries: z
+    .int()
+    .default(0)
+    .describe(
+      'how often a failed task is tried again by itself; 0 for types that never are, whatever was asked',
+    ),
 });
 export type RunAnswer = z.output<typeof RunAnswer>;
