@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateKeyPair, keyFingerprint } from '../shared/node/keys.ts';
+import { openSqlite } from '../shared/node/sqlite.ts';
 import { freePort } from '../test/harness/free-port.ts';
 import { RunningProgram, runProgram } from '../test/harness/program.ts';
 import { temporaryFolder } from '../test/harness/temporary-folder.ts';
@@ -9,6 +10,7 @@ import { until } from '../test/harness/until.ts';
 import { DataFolder } from './data-folder.ts';
 import { saveIdentity, saveKeys } from './identity.ts';
 import type { StatusFile } from './status-file.ts';
+import { migrate, migrations } from './store/schema.ts';
 
 /** A device that enrolled with a controller that is not there. */
 async function enrolled(path: string) {
@@ -77,4 +79,20 @@ test('a damaged database does not keep the device from starting', async () => {
   await until('it runs', async () => (await status()).epoch === 1);
   expect(program.log()).toContain('agent.database_corrupt');
   await program.end('SIGTERM');
+});
+
+test('a database of a newer agent is left as it is, and who has it is told what to do', async () => {
+  using folder = temporaryFolder('agent-start');
+  const { data, folder: files } = await enrolled(folder.path);
+  const db = openSqlite(files.database);
+  migrate(db, [...migrations, { sql: 'DROP TABLE questions', needs: migrations.length + 1 }]);
+  db.close();
+  const before = readFileSync(files.database);
+
+  const { exitCode, stderr } = await runProgram('agent', ['start', '--data', data, '--dummy']);
+  expect(exitCode).toBe(78);
+  expect(stderr).toMatch(
+    /agent\.sqlite cannot be used.*newer agent.*Nothing was changed.*Install the version/,
+  );
+  expect(readFileSync(files.database).equals(before)).toBe(true);
 });

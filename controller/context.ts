@@ -55,9 +55,14 @@ export async function createContext(data: string, config: ControllerConfig): Pro
   if (lock === undefined) throw new AppError('conflict', `Another controller works on ${data} already`);
   opened.use(lock);
   const tls = readTls(config);
-  const store = opened.adopt(await openStore({ dialect: 'sqlite', path }), (one) => one.close());
+  const log = createLogger({
+    name: 'muster-controller',
+    level: config.log_level,
+    journal: process.env['JOURNAL_STREAM'] !== undefined,
+  });
+  const store = opened.adopt(await openStore({ dialect: 'sqlite', path, log }), (one) => one.close());
   const bytes = opened.use(await openBlobs(blobPlace(data, config), systemRandom));
-  const built = await build(data, config, { store, bytes, tls });
+  const built = await build(data, config, { store, bytes, tls, log });
   opened.defer(() => built.api.close());
   const closing = opened.move();
   return { ...built, [Symbol.asyncDispose]: () => closing.disposeAsync() };
@@ -66,13 +71,13 @@ export async function createContext(data: string, config: ControllerConfig): Pro
 async function build(
   data: string,
   config: ControllerConfig,
-  { store, bytes, tls }: { store: Store; bytes: BlobStore; tls: { cert: Buffer; key: Buffer } | undefined },
+  {
+    store,
+    bytes,
+    tls,
+    log,
+  }: { store: Store; bytes: BlobStore; tls: { cert: Buffer; key: Buffer } | undefined; log: Logger },
 ): Promise<Omit<ControllerContext, keyof AsyncDisposable>> {
-  const log = createLogger({
-    name: 'muster-controller',
-    level: config.log_level,
-    journal: process.env['JOURNAL_STREAM'] !== undefined,
-  });
   const identity = await loadIdentity(store.settings, data);
   const settings = settingsOf(
     config,

@@ -8,11 +8,12 @@ import { type ControllerConfig, defaultConfigFile, loadConfig } from './config.t
 import { type InitAnswer, initController } from './init.ts';
 import { finishKeys, rotateKey } from './rotate-key.ts';
 import { startController } from './start.ts';
+import { DatabaseTooNew } from './store/migrations.ts';
 import { version } from './version.ts';
 
 const defaultData = '/var/lib/muster-controller';
 
-/** Runs the command line of this process. Exit codes: 0 ok, 1 failed, 2 usage. */
+/** Runs the command line of this process. Exit codes: 0 ok, 1 failed, 2 usage, 78 not to be started again. */
 export async function main(self: NodeJS.Process): Promise<void> {
   const program = createProgram(self);
   try {
@@ -23,8 +24,13 @@ export async function main(self: NodeJS.Process): Promise<void> {
       return;
     }
     self.stderr.write(`muster-controller: ${problemOf(error)}\n`);
-    self.exitCode = error instanceof ConfigError || error instanceof ZodError ? 2 : 1;
+    self.exitCode = exitCodeOf(error);
   }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof DatabaseTooNew) return 78;
+  return error instanceof ConfigError || error instanceof ZodError ? 2 : 1;
 }
 
 function problemOf(error: unknown): string {

@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { Kysely } from 'kysely';
+import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { openSqlite } from '../../shared/node/sqlite.ts';
+import type { Db } from './dialect.ts';
+import { migrate, missingMigrations } from './migrations.ts';
 import { emptyDatabase, openStore } from './open.ts';
+import type { Schema } from './schema.ts';
+import { sqliteChoice } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'muster-open-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -46,8 +52,56 @@ test('a database of a newer version is refused and left as it is', async () => {
   const count = () => database.prepare('select count(*) from kysely_migration').pluck().get();
   const known = Number(count());
   database.exec("insert into kysely_migration (name, timestamp) values ('999_future', '2030-01-01')");
-  await expect(openStore({ dialect: 'sqlite', database })).rejects.toThrow('could not be brought up to date');
+  await expect(openStore({ dialect: 'sqlite', database })).rejects.toThrow(/newer controller.*999_future/);
   expect(count()).toBe(known + 1);
+  database.close();
+});
+
+/** As the version before the last change leaves it. Returns the name of that change. */
+async function olderDatabase(path: string, more = ''): Promise<string> {
+  const file = openSqlite(path);
+  const { kysely, dialect } = sqliteChoice(file, false);
+  const db: Db = { kysely: new Kysely<Schema>({ dialect: kysely }), dialect };
+  const names = await missingMigrations(db);
+  await migrate(db, names.slice(0, -1));
+  file.exec(`insert into settings (name, value) values ('controller_id', 'c1'); ${more}`);
+  file.close();
+  return String(names.at(-1));
+}
+
+const copiesOf = (path: string) =>
+  readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}.`));
+
+test('before the schema changes, one copy of the database is kept and its place is logged', async () => {
+  const path = newPath();
+  const last = await olderDatabase(path);
+  writeFileSync(`${path}.before-000_ancient`, 'of an upgrade before');
+  const said: string[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void said.push(line) });
+  for (let times = 0; times < 2; times += 1)
+    await (await openStore({ dialect: 'sqlite', path, log })).close();
+
+  expect(copiesOf(path)).toEqual([`${basename(path)}.before-${last}`]);
+  expect(said.join('')).toContain(`${path}.before-${last}`);
+  const copy = openSqlite(`${path}.before-${last}`);
+  expect(copy.prepare('select name from kysely_migration where name = ?').get(last)).toBeUndefined();
+  expect(copy.prepare(`select value from settings where name = 'controller_id'`).pluck().get()).toBe('c1');
+  copy.close();
+});
+
+test('a new database has no copy', async () => {
+  const path = newPath();
+  await (await openStore({ dialect: 'sqlite', path })).close();
+  expect(copiesOf(path)).toEqual([]);
+});
+
+test('changes of the schema that fail in their middle leave the database as it was', async () => {
+  const database = openSqlite(':memory:');
+  // In the way of a later change, after many that could be made.
+  database.exec('create table webhooks (a text)');
+  await expect(openStore({ dialect: 'sqlite', database })).rejects.toThrow('webhooks already exists');
+  const tables = database.prepare('select name from sqlite_schema').pluck().all();
+  expect(tables).toEqual(['webhooks']);
   database.close();
 });
 
