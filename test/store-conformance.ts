@@ -8,6 +8,7 @@ import { describeDeviceKeys } from './store-conformance/device-keys.ts';
 import { describeDevices } from './store-conformance/devices.ts';
 import { describeHistory } from './store-conformance/history.ts';
 import { describeQuestions } from './store-conformance/questions.ts';
+import { describeReleases } from './store-conformance/releases.ts';
 import { describeRetries, describeRunSearch } from './store-conformance/retries.ts';
 import { describeRuns } from './store-conformance/runs.ts';
 import { describeSessions } from './store-conformance/sessions.ts';
@@ -45,6 +46,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeContent(promise);
     describeConfiguration(promise);
     describeSessions(promise);
+    describeReleases(promise);
     describeWebhooks(promise);
     describeAssistant(promise);
     describeTransactions(promise);

@@ -79,7 +79,7 @@ test('what no trusted key signed is not kept', async () => {
   const answer = await add('bytes', signRelease('bytes', { version: '4.0.0' }, stranger));
   expect({ status: answer.status, code: answer.body['code'] }).toEqual({ status: 403, code: 'forbidden' });
   expect((await add('bytes', 'no signature at all')).status).toBe(403);
-  expect(await api.store.releases.ofVersion(api.admin.organization.id, '4.0.0')).toEqual([]);
+  expect(await api.store.releases.ofVersion(api.admin.organization.id, 'muster-agent', '4.0.0')).toEqual([]);
 });
 
 test.each([

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { agentPackage } from '../../shared/release.ts';
 import {
   AddRelease,
+  ChangeRelease,
   PluginInstallRequest,
   Release,
   ReleaseList,
@@ -31,7 +33,7 @@ const list = route({
   path: root,
   role: 'operator',
   tag,
-  summary: 'List releases of the agent, newest first',
+  summary: 'List releases of the agent and of plugins, newest first',
   params: OrganizationPath,
   query: ReleaseQuery,
   answer: ReleaseList,
@@ -44,7 +46,7 @@ const add = route({
   path: root,
   role: 'admin',
   tag,
-  summary: 'Keep a release of the agent that a trusted key signed; the body is the archive',
+  summary: 'Keep a release of the agent or of a plugin that a trusted key signed; the body is the archive',
   params: OrganizationPath,
   query: AddRelease,
   consumes: 'application/octet-stream',
@@ -68,11 +70,11 @@ const promote = route({
   tag,
   summary: 'Make a release the one that is installed when no version is named',
   params: VersionPath,
-  body: z.strictObject({}),
+  body: ChangeRelease,
   answer: ReleasesOfVersion,
   errors: ['conflict'],
-  handle: async ({ parts, actor, params }) => ({
-    items: (await parts.content.releases.promote(actor, params.version)).map(showRelease),
+  handle: async ({ parts, actor, params, body: { name = agentPackage } }) => ({
+    items: (await parts.content.releases.promote(actor, name, params.version)).map(showRelease),
   }),
 });
 
@@ -83,10 +85,10 @@ const yank = route({
   tag,
   summary: 'Let nobody install a release any more; devices that run it go on',
   params: VersionPath,
-  body: z.strictObject({}),
+  body: ChangeRelease,
   answer: ReleasesOfVersion,
-  handle: async ({ parts, actor, params }) => ({
-    items: (await parts.content.releases.yank(actor, params.version)).map(showRelease),
+  handle: async ({ parts, actor, params, body: { name = agentPackage } }) => ({
+    items: (await parts.content.releases.yank(actor, name, params.version)).map(showRelease),
   }),
 });
 
@@ -96,11 +98,18 @@ const install = (bodyTexts: BodyTexts) =>
     path: `${home}/plugin-install`,
     role: 'operator',
     tag,
-    summary: 'Install a release of the agent on devices. Honours Idempotency-Key for 24 hours',
+    summary:
+      'Install a release of the agent or of a plugin on devices, or remove a plugin. Honours Idempotency-Key for 24 hours',
     params: OrganizationPath,
     body: PluginInstallRequest,
     answer: RunAnswer,
-    errors: ['conflict', 'unresolved_targets', 'invalid_parameters', 'idempotency_mismatch'],
+    errors: [
+      'conflict',
+      'unresolved_targets',
+      'invalid_parameters',
+      'exclusive_options',
+      'idempotency_mismatch',
+    ],
     handle: async (call) => {
       const { parts, actor, principal, body, reply } = call;
       const { organization } = principal;
@@ -126,10 +135,10 @@ export const releaseRoutes = (bodyTexts: BodyTexts): Route[] => [
 ];
 
 function showRelease(row: ReleaseRow): z.output<typeof Release> {
-  const { version, platform, floor, bytes, sha256, promotedAt, yankedAt } = row;
+  const { name, version, platform, floor, bytes, sha256, promotedAt, yankedAt } = row;
   const kept = promotedAt === null ? 'available' : 'promoted';
   return {
-    ...{ version, platform, floor, bytes, sha256 },
+    ...{ name, version, platform, floor, bytes, sha256 },
     key_id: row.keyId,
     status: yankedAt === null ? kept : 'yanked',
     created_by: row.createdBy,

@@ -16,11 +16,12 @@ import {
   verifyMinisign,
 } from '../../shared/node/minisign.ts';
 import { parseJson } from '../../shared/parse.ts';
-import { ReleaseManifest } from '../../shared/release.ts';
+import { agentPackage, ReleaseManifest } from '../../shared/release.ts';
 import type { ReleaseRow } from '../store/releases.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { type Author, auditEntry } from './audit-entry.ts';
 import type { BlobProof, Blobs } from './blobs.ts';
+import { readPluginManifest } from './plugin-archive.ts';
 import { atMost, isCut, TooLong } from './upload-body.ts';
 
 export interface ReleasesParts {
@@ -38,7 +39,15 @@ const draftPrefix = 'release-';
 /** Nothing of `add` moves for so long. */
 const draftMs = 86_400_000;
 
-/** Releases of the agent: kept when a trusted key signed them, and handed to devices until they are yanked. */
+/** Which release: of the agent, or of a plugin, for a platform. */
+export interface ReleaseWish {
+  name: string;
+  platform: string;
+  /** The promoted one when absent. */
+  version?: string | undefined;
+}
+
+/** Releases of the agent and of plugins: kept when a trusted key signed them, and handed to devices until they are yanked. */
 export class Releases {
   readonly #parts: ReleasesParts;
 
@@ -46,7 +55,10 @@ export class Releases {
     this.#parts = parts;
   }
 
-  /** The same again is no error. Throws `digest_mismatch` when it is not what was signed, `forbidden` when no trusted key signed it. */
+  /**
+   * The same again is no error. Throws `digest_mismatch` when it is not what was signed, `forbidden` when no trusted key signed it,
+   * `bad_request` for a plugin whose manifest is not valid.
+   */
   async add(
     author: Author,
     signature: string,
@@ -59,34 +71,50 @@ export class Releases {
     const file = await this.#receive(body.stream, { signed, manifest });
     try {
       const { organizationId } = author;
-      const known = await store.releases.get(organizationId, manifest.version, manifest.platform);
+      const known = await store.releases.get({ ...manifest, organizationId }, manifest.version);
       if (known?.sha256 === file.proof.sha256) return await this.#audited(author, known);
-      await this.#keep(author, { signature, signed, manifest, file });
+      const plugin =
+        manifest.name === agentPackage ? null : JSON.stringify(await readPluginManifest(file.path, manifest));
+      await this.#keep(author, { signature, signed, manifest, file, plugin });
     } finally {
       await rm(file.path, { force: true });
     }
-    return this.#get(author.organizationId, manifest.version, manifest.platform);
+    return this.#get(author.organizationId, manifest);
   }
 
-  /** What a device is to install: the version asked for, or the promoted one. Throws `not_found`, and `conflict` of a yanked one. */
-  async toInstall(organizationId: string, platform: string, version?: string): Promise<ReleaseRow> {
-    if (version !== undefined) return this.#get(organizationId, version, platform, true);
-    const promoted = await this.#parts.store.releases.promoted(organizationId, platform);
-    if (promoted) return promoted;
-    throw new AppError('not_found', `No release for ${platform} is promoted: name a version, or promote one`);
+  /**
+   * What a device is to install: the version asked for, or the promoted one; of a plugin for the platform, else for any. Throws
+   * `not_found`, and `conflict` of a yanked one.
+   */
+  async toInstall(organizationId: string, wish: ReleaseWish): Promise<ReleaseRow> {
+    const { name, platform, version } = wish;
+    const { releases } = this.#parts.store;
+    const platforms = name === agentPackage ? [platform] : [...new Set([platform, 'any'])];
+    for (const one of platforms) {
+      const of = { organizationId, name, platform: one };
+      const found = await (version === undefined ? releases.promoted(of) : releases.get(of, version));
+      if (found === undefined) continue;
+      requireNotYanked(found);
+      return found;
+    }
+    if (version !== undefined) throw notThere(wish, version);
+    throw new AppError(
+      'not_found',
+      `No release${nameIn(wish)} for ${platform} is promoted: name a version, or promote one`,
+    );
   }
 
   /** From now on it is installed when no version is named, on every platform that it is there for. */
-  promote(author: Author, version: string): Promise<ReleaseRow[]> {
-    return this.#change(author, version, 'release.promote', async (tables, row) => {
+  promote(author: Author, name: string, version: string): Promise<ReleaseRow[]> {
+    return this.#change(author, { name, version, action: 'release.promote' }, async (tables, row) => {
       requireNotYanked(row);
       await tables.releases.promote(row, this.#parts.clock.now());
     });
   }
 
   /** From now on nobody installs it; devices that run it go on. */
-  yank(author: Author, version: string): Promise<ReleaseRow[]> {
-    return this.#change(author, version, 'release.yank', (tables, row) =>
+  yank(author: Author, name: string, version: string): Promise<ReleaseRow[]> {
+    return this.#change(author, { name, version, action: 'release.yank' }, (tables, row) =>
       tables.releases.yank(row, this.#parts.clock.now()),
     );
   }
@@ -104,18 +132,18 @@ export class Releases {
 
   async #change(
     author: Author,
-    version: string,
-    action: string,
+    { name, version, action }: { name: string; version: string; action: string },
     change: (tables: StoreTables, row: ReleaseRow) => Promise<void>,
   ): Promise<ReleaseRow[]> {
     const { store, clock } = this.#parts;
     return store.transaction(async (tables) => {
-      const rows = await tables.releases.ofVersion(author.organizationId, version);
-      if (rows.length === 0) throw new AppError('not_found', `There is no release ${version}`);
+      const rows = await tables.releases.ofVersion(author.organizationId, name, version);
+      if (rows.length === 0)
+        throw new AppError('not_found', `There is no release ${version}${nameIn({ name })}`);
       for (const row of rows) await change(tables, row);
-      const detail = { platforms: rows.map(({ platform }) => platform) };
+      const detail = { name, platforms: rows.map(({ platform }) => platform) };
       await tables.audit.append([auditEntry(author, clock.now(), { action, target: version, detail })]);
-      return tables.releases.ofVersion(author.organizationId, version);
+      return tables.releases.ofVersion(author.organizationId, name, version);
     });
   }
 
@@ -177,27 +205,30 @@ export class Releases {
       signed,
       manifest,
       file,
+      plugin,
     }: {
       signature: string;
       signed: MinisignSignature;
       manifest: ReleaseManifest;
       file: { path: string; proof: BlobProof };
+      plugin: string | null;
     },
   ): Promise<void> {
     const { blobs, clock, random } = this.#parts;
     const { sha256 } = file.proof;
-    const { version, platform, floor, bytes } = manifest;
+    const { name, version, platform, floor, bytes } = manifest;
     return blobs.keepFile(file.proof, file.path, async (tables) => {
       const id = random.uuid();
       const now = clock.now();
       await tables.releases.insert({
-        ...{ id, organizationId: author.organizationId, version, platform, floor, bytes, sha256, signature },
+        ...{ id, organizationId: author.organizationId, name, version, platform, floor, bytes, sha256 },
+        ...{ signature, plugin },
         keyId: signed.keyId,
         createdBy: author.name,
         createdAt: now,
       });
       await blobs.hold(tables, [{ sha256, kind: 'release', holder: id }]);
-      const detail = { platform, sha256, key_id: signed.keyId };
+      const detail = { name, platform, sha256, key_id: signed.keyId };
       await tables.audit.append([
         auditEntry(author, now, { action: 'release.add', target: version, detail }),
       ]);
@@ -207,29 +238,33 @@ export class Releases {
   /** Sending it again is written down too. */
   async #audited(author: Author, row: ReleaseRow): Promise<ReleaseRow> {
     const { store, clock } = this.#parts;
-    const detail = { platform: row.platform, sha256: row.sha256, again: true };
+    const { name, platform, sha256 } = row;
+    const detail = { name, platform, sha256, again: true };
     await store.audit.append([
       auditEntry(author, clock.now(), { action: 'release.add', target: row.version, detail }),
     ]);
     return row;
   }
 
-  async #get(
-    organizationId: string,
-    version: string,
-    platform: string,
-    installable = false,
-  ): Promise<ReleaseRow> {
-    const row = await this.#parts.store.releases.get(organizationId, version, platform);
-    if (row === undefined) throw new AppError('not_found', `There is no release ${version} for ${platform}`);
-    if (installable) requireNotYanked(row);
+  async #get(organizationId: string, of: ReleaseManifest): Promise<ReleaseRow> {
+    const row = await this.#parts.store.releases.get({ ...of, organizationId }, of.version);
+    if (row === undefined) throw notThere(of, of.version);
     return row;
   }
 }
 
-function requireNotYanked({ version, platform, yankedAt }: ReleaseRow): void {
-  if (yankedAt === null) return;
-  throw new AppError('conflict', `Release ${version} for ${platform} was yanked: expected another version`);
+/** The agent need not be named. */
+const nameIn = ({ name }: { name: string }): string => (name === agentPackage ? '' : ` of ${name}`);
+
+const notThere = (of: { name: string; platform: string }, version: string): AppError =>
+  new AppError('not_found', `There is no release ${version}${nameIn(of)} for ${of.platform}`);
+
+function requireNotYanked(row: ReleaseRow): void {
+  if (row.yankedAt === null) return;
+  throw new AppError(
+    'conflict',
+    `Release ${row.version}${nameIn(row)} for ${row.platform} was yanked: expected another version`,
+  );
 }
 
 const notSigned = (cause: Error): AppError =>

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Instant } from '../../shared/clock.ts';
+import { agentPackage } from '../../shared/release.ts';
 import type { PageOf, Paging } from './access.ts';
 import { type Db, all, changed } from './dialect.ts';
 import { orNameTaken } from './name-taken.ts';
@@ -7,6 +8,8 @@ import { orNameTaken } from './name-taken.ts';
 export interface NewRelease {
   id: string;
   organizationId: string;
+  /** `muster-agent`, or of a plugin. */
+  name: string;
   version: string;
   platform: string;
   floor: string;
@@ -15,29 +18,51 @@ export interface NewRelease {
   /** Text of the signature file. */
   signature: string;
   keyId: string;
+  /** Manifest of a plugin, as JSON text. */
+  plugin: string | null;
   createdBy: string;
   createdAt: Instant;
 }
 
-export interface ReleaseRow extends NewRelease {
+export interface ReleaseRow extends Omit<NewRelease, 'plugin'> {
   /** Only of the one that is installed when no version is named. */
   promotedAt: Instant | null;
   yankedAt: Instant | null;
 }
 
-/** Releases of the agent. A version is there once per platform of an organization, for ever. */
+/** One package for one kind of device. */
+export interface ReleaseOf {
+  organizationId: string;
+  name: string;
+  platform: string;
+}
+
+/** What can be installed of a plugin. */
+export interface PluginRelease {
+  id: string;
+  name: string;
+  version: string;
+  platform: string;
+  promotedAt: Instant | null;
+}
+
+/** Releases of the agent and of plugins. A version is there once per name and platform of an organization, for ever. */
 export interface ReleaseStore {
   /** Throws `name_taken`. */
   insert(row: NewRelease): Promise<void>;
-  get(organizationId: string, version: string, platform: string): Promise<ReleaseRow | undefined>;
-  promoted(organizationId: string, platform: string): Promise<ReleaseRow | undefined>;
+  get(of: ReleaseOf, version: string): Promise<ReleaseRow | undefined>;
+  promoted(of: ReleaseOf): Promise<ReleaseRow | undefined>;
   /** On every platform. */
-  ofVersion(organizationId: string, version: string): Promise<ReleaseRow[]>;
+  ofVersion(organizationId: string, name: string, version: string): Promise<ReleaseRow[]>;
   /** Newest first. */
   list(organizationId: string, paging: Paging): Promise<PageOf<ReleaseRow>>;
-  /** Instead of the one that was promoted for the same platform; a yanked one stays as it is. */
+  /** Instead of the one that was promoted of the same name for the same platform; a yanked one stays as it is. */
   promote(row: ReleaseRow, now: Instant): Promise<void>;
   yank(row: ReleaseRow, now: Instant): Promise<void>;
+  /** Of plugins, or of one; yanked ones are left out. */
+  plugins(organizationId: string, name?: string): Promise<PluginRelease[]>;
+  /** Manifests of plugins, as JSON text, by id. */
+  manifests(ids: string[]): Promise<Map<string, string>>;
 }
 
 export class SqlReleaseStore implements ReleaseStore {
@@ -49,37 +74,37 @@ export class SqlReleaseStore implements ReleaseStore {
 
   async insert(row: NewRelease): Promise<void> {
     const message = () =>
-      `There is a release ${row.version} for ${row.platform} already: expected another version`;
+      `There is a release ${row.version} of ${row.name} for ${row.platform} already: expected another version`;
     await orNameTaken(this.#db, message, () =>
       all(
         this.#db,
         sql`
           insert into releases (
-            id, organization_id, version, platform, floor, bytes, sha256, signature, key_id, created_by, created_at
+            id, organization_id, name, version, platform, floor, bytes, sha256, signature, key_id, plugin,
+            created_by, created_at
           ) values (
-            ${row.id}, ${row.organizationId}, ${row.version}, ${row.platform}, ${row.floor}, ${row.bytes},
-            ${row.sha256}, ${row.signature}, ${row.keyId}, ${row.createdBy}, ${row.createdAt}
+            ${row.id}, ${row.organizationId}, ${row.name}, ${row.version}, ${row.platform}, ${row.floor},
+            ${row.bytes}, ${row.sha256}, ${row.signature}, ${row.keyId}, ${row.plugin}, ${row.createdBy},
+            ${row.createdAt}
           )`,
       ),
     );
   }
 
-  async get(organizationId: string, version: string, platform: string): Promise<ReleaseRow | undefined> {
-    const [row] = await this.#read(
-      sql`organization_id = ${organizationId} and version = ${version} and platform = ${platform}`,
-    );
+  async get(of: ReleaseOf, version: string): Promise<ReleaseRow | undefined> {
+    const [row] = await this.#read(sql`${isOf(of)} and version = ${version}`);
     return row;
   }
 
-  async promoted(organizationId: string, platform: string): Promise<ReleaseRow | undefined> {
-    const [row] = await this.#read(
-      sql`organization_id = ${organizationId} and platform = ${platform} and promoted_at is not null`,
-    );
+  async promoted(of: ReleaseOf): Promise<ReleaseRow | undefined> {
+    const [row] = await this.#read(sql`${isOf(of)} and promoted_at is not null`);
     return row;
   }
 
-  ofVersion(organizationId: string, version: string): Promise<ReleaseRow[]> {
-    return this.#read(sql`organization_id = ${organizationId} and version = ${version} order by platform`);
+  ofVersion(organizationId: string, name: string, version: string): Promise<ReleaseRow[]> {
+    return this.#read(
+      sql`organization_id = ${organizationId} and name = ${name} and version = ${version} order by platform`,
+    );
   }
 
   async list(organizationId: string, { page, perPage }: Paging): Promise<PageOf<ReleaseRow>> {
@@ -96,13 +121,9 @@ export class SqlReleaseStore implements ReleaseStore {
     return { items, total: Number(counted?.total ?? 0) };
   }
 
-  async promote({ id, organizationId, platform }: ReleaseRow, now: Instant): Promise<void> {
-    await changed(
-      this.#db,
-      sql`
-        update releases set promoted_at = null
-        where organization_id = ${organizationId} and platform = ${platform} and id <> ${id}`,
-    );
+  async promote(row: ReleaseRow, now: Instant): Promise<void> {
+    const { id } = row;
+    await changed(this.#db, sql`update releases set promoted_at = null where ${isOf(row)} and id <> ${id}`);
     await changed(
       this.#db,
       sql`update releases set promoted_at = ${now} where id = ${id} and yanked_at is null`,
@@ -116,15 +137,39 @@ export class SqlReleaseStore implements ReleaseStore {
     );
   }
 
+  plugins(organizationId: string, name?: string): Promise<PluginRelease[]> {
+    const named = name === undefined ? sql`name <> ${agentPackage}` : sql`name = ${name}`;
+    return all(
+      this.#db,
+      sql<PluginRelease>`
+        select id, name, version, platform, promoted_at as "promotedAt" from releases
+        where organization_id = ${organizationId} and ${named} and plugin is not null and yanked_at is null
+        order by name, platform`,
+    );
+  }
+
+  async manifests(ids: string[]): Promise<Map<string, string>> {
+    if (ids.length === 0) return new Map();
+    const rows = await all(
+      this.#db,
+      sql<{ id: string; plugin: string }>`
+        select id, plugin from releases where id in ${this.#db.dialect.list(ids)} and plugin is not null`,
+    );
+    return new Map(rows.map(({ id, plugin }) => [id, plugin]));
+  }
+
   #read(where: RawBuilder<unknown>): Promise<ReleaseRow[]> {
     return all(
       this.#db,
       sql<ReleaseRow>`
         select
-          id, organization_id as "organizationId", version, platform, floor, bytes, sha256, signature,
+          id, organization_id as "organizationId", name, version, platform, floor, bytes, sha256, signature,
           key_id as "keyId", created_by as "createdBy", created_at as "createdAt", promoted_at as "promotedAt",
           yanked_at as "yankedAt"
         from releases where ${where}`,
     );
   }
 }
+
+const isOf = ({ organizationId, name, platform }: ReleaseOf): RawBuilder<unknown> =>
+  sql`organization_id = ${organizationId} and name = ${name} and platform = ${platform}`;

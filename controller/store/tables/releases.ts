@@ -23,3 +23,11 @@ export function releaseTables({ types }: Dialect): RawBuilder<unknown>[] {
     sql`create unique index releases_version on releases (organization_id, version, platform)`,
   ];
 }
+
+/** Releases have a name: that of the agent, or of a plugin, whose manifest says which task types it adds. */
+export const pluginTables = (): RawBuilder<unknown>[] => [
+  sql`alter table releases add column name text not null default 'muster-agent'`,
+  sql`alter table releases add column plugin text`,
+  sql`drop index releases_version`,
+  sql`create unique index releases_version on releases (organization_id, name, version, platform)`,
+];
