@@ -1,21 +1,19 @@
 import type { Task } from '../../shared/api/tasks.ts';
 import { Appliance, type ApplianceOptions } from '../harness/appliance.ts';
 import type { Cluster } from '../harness/cluster.ts';
-import { until } from '../harness/until.ts';
 import { builtPackages } from './built-packages.ts';
+import { VirtualMachine, type VirtualMachineOptions } from './machine/virtual-machine.ts';
 
-interface InstalledDeviceOptions extends ApplianceOptions {
-  /** Of this machine's loopback, where the device reaches its controller; the controller's own when not said. */
-  controllerPort?: number;
-}
+/** What both kinds of machines can do. */
+type Box = AsyncDisposable & Pick<Appliance, 'exec' | 'must' | 'expose'>;
 
 /** A Debian machine with the real package on it, and a controller outside that it reaches over its network. */
-export class InstalledDevice implements AsyncDisposable {
-  readonly box: Appliance;
+export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDisposable {
+  readonly box: Machine;
   readonly name: string;
   readonly #cluster: Cluster;
 
-  private constructor(box: Appliance, name: string, cluster: Cluster) {
+  private constructor(box: Machine, name: string, cluster: Cluster) {
     this.box = box;
     this.name = name;
     this.#cluster = cluster;
@@ -25,30 +23,56 @@ export class InstalledDevice implements AsyncDisposable {
   static async install(
     cluster: Cluster,
     name: string,
-    { controllerPort = cluster.controller.port, ...options }: InstalledDeviceOptions = {},
+    options: ApplianceOptions = {},
   ): Promise<InstalledDevice> {
     const { agent } = await builtPackages();
-    const box = await Appliance.boot({ name, ...options });
-    try {
-      await allowServices(box);
-      await box.expose(7443, controllerPort);
-      await box.must('dpkg', '--install', agent);
-      return new InstalledDevice(box, name, cluster);
-    } catch (error) {
-      await box[Symbol.asyncDispose]();
-      throw error;
-    }
+    return InstalledDevice.#reaching(cluster, name, {
+      box: await Appliance.boot({ name, ...options }),
+      prepare: async (box) => {
+        await allowServices(box);
+        await box.must('dpkg', '--install', agent);
+      },
+    });
   }
 
   /** As `install`, then enrolled, approved, and online. */
   static async enrolled(
     cluster: Cluster,
     name: string,
-    options: InstalledDeviceOptions = {},
+    options: ApplianceOptions = {},
   ): Promise<InstalledDevice> {
     const device = await InstalledDevice.install(cluster, name, options);
     await device.enrol();
     return device;
+  }
+
+  /** As `enrolled`, on a machine that has a disk and a clock of its own. */
+  static async onVirtualMachine(
+    cluster: Cluster,
+    name: string,
+    options: VirtualMachineOptions = {},
+  ): Promise<InstalledDevice<VirtualMachine>> {
+    const { agent } = await builtPackages();
+    const device = await InstalledDevice.#reaching(cluster, name, {
+      box: await VirtualMachine.start({ name, packages: [agent], ...options }),
+    });
+    await device.enrol();
+    return device;
+  }
+
+  static async #reaching<Machine extends Box>(
+    cluster: Cluster,
+    name: string,
+    { box, prepare }: { box: Machine; prepare?: (box: Machine) => Promise<void> },
+  ): Promise<InstalledDevice<Machine>> {
+    try {
+      await box.expose(7443, cluster.controller.port);
+      await prepare?.(box);
+      return new InstalledDevice(box, name, cluster);
+    } catch (error) {
+      await box[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async enrol(): Promise<void> {
@@ -59,7 +83,7 @@ export class InstalledDevice implements AsyncDisposable {
   }
 
   online(online = true): Promise<void> {
-    return this.#cluster.online(this.name, online, 90_000);
+    return this.#cluster.online(this.name, online, 180_000);
   }
 
   /** Sends a task, waits for its end, and returns it. */
@@ -68,33 +92,11 @@ export class InstalledDevice implements AsyncDisposable {
   }
 
   /** Sends a task; returns its code. */
-  async submit(
-    type: string,
-    parameters: Record<string, unknown> = {},
-    more: Record<string, unknown> = {},
-  ): Promise<string> {
-    const request = { type, payload: parameters, targets: { devices: [this.name] }, ...more };
+  async submit(type: string, parameters: Record<string, unknown> = {}): Promise<string> {
+    const request = { type, payload: parameters, targets: { devices: [this.name] } };
     const [code] = await this.#cluster.controller.run(request);
     if (code === undefined) throw new Error(`no ${type} was made`);
     return code;
-  }
-
-  /** Waits until the agent says that it holds a task in this state. */
-  async holds(code: string, state: string): Promise<void> {
-    const status = () => this.box.must('muster-agent', 'status', '-f', 'json');
-    await until(
-      `${code} is ${state} on ${this.name}`,
-      async () => {
-        const { tasks } = JSON.parse(await status()) as { tasks: { code: string; state: string }[] };
-        return tasks.some((task) => task.code === code && task.state === state);
-      },
-      { last: status },
-    );
-  }
-
-  /** Whether a file is there. */
-  async has(path: string): Promise<boolean> {
-    return (await this.box.exec(['test', '-e', path])).exitCode === 0;
   }
 
   /** What the services of the agent wrote to the journal. */
@@ -102,8 +104,8 @@ export class InstalledDevice implements AsyncDisposable {
     return this.box.must('journalctl', '--no-pager', '-o', 'cat', '-u', 'muster-agent*');
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.box[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.box[Symbol.asyncDispose]();
   }
 }
 
