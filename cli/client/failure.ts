@@ -2,7 +2,12 @@ import { CliError } from '../cli-error.ts';
 import { exitReasonOf } from '../exit-codes.ts';
 
 /** The error for an answer that is not a success; the controller’s own sentence when it gave one. */
-export function refusal(response: Response, text: string, url: string): CliError {
+export function refusal(
+  response: Response,
+  text: string,
+  { url, hints: special }: { url: string; hints?: Record<string, string> | undefined },
+): CliError {
+  const hints = { ...generalHints, ...special };
   const body = errorBody(text);
   const code = body?.code ?? codeOfStatus(response.status);
   const message =
@@ -12,7 +17,7 @@ export function refusal(response: Response, text: string, url: string): CliError
     code,
     detail: detailOf(body, response),
     requestId: body?.request_id ?? response.headers.get('x-request-id') ?? undefined,
-    hint: hints[code] ?? (response.status === 401 ? hints.not_authenticated : undefined),
+    hint: hints[code] ?? (response.status === 401 ? hints['not_authenticated'] : undefined),
   });
 }
 
@@ -82,7 +87,7 @@ const words: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'no answer in time',
 };
 
-const hints: Record<string, string> = {
+const generalHints: Record<string, string> = {
   not_authenticated:
     'Log in with muster auth login, set MUSTER_TOKEN, give --token-file, or keep a token with: muster profile set NAME --token-stdin',
   token_expired: 'Make a new one with another token: muster auth token create NAME',

@@ -30,6 +30,8 @@ export interface RequestParts<Schema extends z.ZodType> {
   signal?: AbortSignal;
   /** For requests that the controller needs longer for than others. */
   timeoutMs?: number;
+  /** What to do about refusals, by code, where the general hints do not fit. */
+  hints?: Record<string, string>;
   /** Loaded while the answer is on its way: starting up must not wait for it. */
   answer: () => Promise<Schema>;
 }
@@ -70,7 +72,7 @@ export class Http {
       headers: options.headers,
       signal: options.signal,
     });
-    if (!response.ok) throw refusal(response, await response.text(), this.url);
+    if (!response.ok) throw refusal(response, await response.text(), { url: this.url });
     return response;
   }
 
@@ -110,7 +112,7 @@ export class Http {
     const text = await response.text().catch((error: unknown) => {
       throw this.#broken(error);
     });
-    if (!response.ok) throw refusal(response, text, this.url);
+    if (!response.ok) throw refusal(response, text, { url: this.url, hints: parts.hints });
     return { body: fromJson(text), requestId: response.headers.get('x-request-id') ?? undefined };
   }
 

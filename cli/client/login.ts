@@ -4,10 +4,15 @@ import { nothing } from './nothing.ts';
 const oidc = () => import('../../shared/api/oidc.ts');
 const answer = async () => (await import('../../shared/api/accounts.ts')).SessionTokens;
 
+const wrongPassword = {
+  not_authenticated:
+    'Check the e-mail and the password. An admin gives you another one: muster user reset-password EMAIL; who comes by the identity provider: muster auth login --oidc',
+};
+
 /** Sessions of people; none of it needs a token. */
 export const loginRoutes = (http: Http) => ({
   login: (body: { email: string; password: string; organization?: string }) =>
-    http.request('POST', '/api/auth/login', { body, answer }),
+    http.request('POST', '/api/auth/login', { body, answer, hints: wrongPassword }),
   refresh: (refresh_token: string) =>
     http.request('POST', '/api/auth/refresh', { body: { refresh_token }, answer }),
   logout: (refresh_token: string) =>

@@ -56,6 +56,17 @@ test('a session is kept for its owner only, used, and ended', async () => {
   expect(readFileSync(file, 'utf8')).not.toMatch(/access-1|refresh-1/);
 });
 
+test('a wrong password is told as one: nothing is said of tokens', async () => {
+  await using controller = await FakeController.start();
+  controller.on('POST /api/auth/login', refused(401, 'not_authenticated', 'E-mail or password is wrong'));
+  const { exitCode, stderr } = await logIn(controller.url);
+  expect(exitCode).toBe(4);
+  expect(stderr).toMatch(
+    /^muster: E-mail or password is wrong.*\nCheck the e-mail and the password\. .*reset-password/,
+  );
+  expect(stderr).not.toMatch(/token/i);
+});
+
 test('a session that expires is refreshed once, however many processes need it at once', async () => {
   await using controller = await FakeController.start();
   controller.on('POST /api/auth/login', { body: granted(1, 10) });
