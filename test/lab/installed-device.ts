@@ -1,11 +1,19 @@
 import type { Task } from '../../shared/api/tasks.ts';
 import { Appliance, type ApplianceOptions } from '../harness/appliance.ts';
 import type { Cluster } from '../harness/cluster.ts';
+import { until } from '../harness/until.ts';
 import { builtPackages } from './built-packages.ts';
 import { VirtualMachine, type VirtualMachineOptions } from './machine/virtual-machine.ts';
 
 /** What both kinds of machines can do. */
 type Box = AsyncDisposable & Pick<Appliance, 'exec' | 'must' | 'expose'>;
+
+interface Reaching {
+  /** Of this machine's loopback, where the device reaches its controller; the controller's own when not said. */
+  controllerPort?: number;
+}
+
+type InstalledDeviceOptions = ApplianceOptions & Reaching;
 
 /** A Debian machine with the real package on it, and a controller outside that it reaches over its network. */
 export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDisposable {
@@ -23,10 +31,11 @@ export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDi
   static async install(
     cluster: Cluster,
     name: string,
-    options: ApplianceOptions = {},
+    { controllerPort, ...options }: InstalledDeviceOptions = {},
   ): Promise<InstalledDevice> {
     const { agent } = await builtPackages();
     return InstalledDevice.#reaching(cluster, name, {
+      controllerPort,
       box: await Appliance.boot({ name, ...options }),
       prepare: async (box) => {
         await allowServices(box);
@@ -39,7 +48,7 @@ export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDi
   static async enrolled(
     cluster: Cluster,
     name: string,
-    options: ApplianceOptions = {},
+    options: InstalledDeviceOptions = {},
   ): Promise<InstalledDevice> {
     const device = await InstalledDevice.install(cluster, name, options);
     await device.enrol();
@@ -50,10 +59,11 @@ export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDi
   static async onVirtualMachine(
     cluster: Cluster,
     name: string,
-    options: VirtualMachineOptions = {},
+    { controllerPort, ...options }: VirtualMachineOptions & Reaching = {},
   ): Promise<InstalledDevice<VirtualMachine>> {
     const { agent } = await builtPackages();
     const device = await InstalledDevice.#reaching(cluster, name, {
+      controllerPort,
       box: await VirtualMachine.start({ name, packages: [agent], ...options }),
     });
     await device.enrol();
@@ -63,10 +73,11 @@ export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDi
   static async #reaching<Machine extends Box>(
     cluster: Cluster,
     name: string,
-    { box, prepare }: { box: Machine; prepare?: (box: Machine) => Promise<void> },
+    parts: { box: Machine; controllerPort: number | undefined; prepare?: (box: Machine) => Promise<void> },
   ): Promise<InstalledDevice<Machine>> {
+    const { box, controllerPort = cluster.controller.port, prepare } = parts;
     try {
-      await box.expose(7443, cluster.controller.port);
+      await box.expose(7443, controllerPort);
       await prepare?.(box);
       return new InstalledDevice(box, name, cluster);
     } catch (error) {
@@ -92,11 +103,33 @@ export class InstalledDevice<Machine extends Box = Appliance> implements AsyncDi
   }
 
   /** Sends a task; returns its code. */
-  async submit(type: string, parameters: Record<string, unknown> = {}): Promise<string> {
-    const request = { type, payload: parameters, targets: { devices: [this.name] } };
+  async submit(
+    type: string,
+    parameters: Record<string, unknown> = {},
+    more: Record<string, unknown> = {},
+  ): Promise<string> {
+    const request = { type, payload: parameters, targets: { devices: [this.name] }, ...more };
     const [code] = await this.#cluster.controller.run(request);
     if (code === undefined) throw new Error(`no ${type} was made`);
     return code;
+  }
+
+  /** Waits until the agent says that it holds a task in this state. */
+  async holds(code: string, state: string): Promise<void> {
+    const status = () => this.box.must('muster-agent', 'status', '-f', 'json');
+    await until(
+      `${code} is ${state} on ${this.name}`,
+      async () => {
+        const { tasks } = JSON.parse(await status()) as { tasks: { code: string; state: string }[] };
+        return tasks.some((task) => task.code === code && task.state === state);
+      },
+      { last: status },
+    );
+  }
+
+  /** Whether a file is there. */
+  async has(path: string): Promise<boolean> {
+    return (await this.box.exec(['test', '-e', path])).exitCode === 0;
   }
 
   /** What the services of the agent wrote to the journal. */
