@@ -40,6 +40,10 @@ export const PluginManifest = z.strictObject({
     )
     .max(200)
     .describe('executable that speaks JSON lines'),
+  runtime: z
+    .literal('node')
+    .optional()
+    .describe('the program is JavaScript, for the Node.js of the agent; it needs 1536 MB of address space'),
   user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected a user name')
@@ -48,9 +52,14 @@ export const PluginManifest = z.strictObject({
   limits: z
     .strictObject({
       memory_mb: z.int().min(16).max(65_536).default(512).describe('address space of each process'),
-      processes: z.int().min(1).max(4096).default(64).describe('of the user, while it runs'),
+      processes: z.int().min(1).max(4096).default(64).describe('and threads, of the user while it runs'),
       open_files: z.int().min(16).max(65_536).default(256),
-      file_mb: z.int().min(0).max(65_536).default(64).describe('largest file it may write'),
+      file_mb: z
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(64)
+        .describe('largest file it may write; its own folder holds as much in all'),
       cpu_seconds: z.int().min(1).max(86_400).default(600).describe('processor time of each process'),
     })
     .prefault({}),

@@ -100,9 +100,9 @@ describe('before a byte is fetched', () => {
   });
 
   test('what is older than the floor is refused, forced or not', async () => {
-    folder.raiseFloor('2.0.0');
-    folder.raiseFloor('1.5.0');
-    expect(folder.floor).toBe('2.0.0');
+    folder.floor.raise('2.0.0');
+    folder.floor.raise('1.5.0');
+    expect(folder.floor.version).toBe('2.0.0');
     const run = handlerOf().run(wishOf({ force: true }), dummyContext());
     await expect(run).rejects.toMatchObject({ code: 'below_floor' });
   });
@@ -167,7 +167,7 @@ describe('a process that finds the task interrupted', () => {
       previous_version: '1.0.0',
       version: '1.2.3',
     });
-    expect(folder.floor).toBe('1.0.0');
+    expect(folder.floor.version).toBe('1.0.0');
     for (const [name, stays] of Object.entries({
       '1.2.3_aB3dE6gH': true,
       '1.0.0_before': true,

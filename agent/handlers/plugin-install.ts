@@ -1,13 +1,14 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { TaskError } from '../../shared/errors.ts';
-import { compareVersions } from '../../shared/release.ts';
 import {
   type InstallParameters,
   PluginInstall,
   type RemoveParameters,
 } from '../../shared/task-types/plugin-install.ts';
 import { unreachable } from '../../shared/unreachable.ts';
+import { requireAdmissible } from '../releases/admission.ts';
+import { requireAgentTree } from '../releases/agent-tree.ts';
 import { fetchArchive } from '../releases/fetch-archive.ts';
 import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
 import { requireReversible, type SchemaRange } from '../releases/release-schema.ts';
@@ -38,7 +39,6 @@ export interface ReleaseGuard {
   confirm(task: string): Promise<'confirmed' | 'too_late' | 'not_yet'>;
 }
 
-const spareBytes = 64 * 1024 * 1024;
 const lookEveryMs = 500;
 /** As the guard has it. */
 const minExtensionMs = 120_000;
@@ -84,9 +84,9 @@ async function installAgent(parts: PluginInstallParts, wish: InstallParameters, 
   );
   context.progress({ percent: 60, message: 'unpacking' });
   await unpack(folder.download, join(folder.versions, name), {
-    version: wish.version,
     maxBytes: release.manifest.unpacked_bytes,
     signal: context.signal,
+    prove: (draft) => requireAgentTree(draft, wish.version),
   });
   await requireReversible(join(folder.versions, name), parts.schema);
   context.signal.throwIfAborted();
@@ -102,17 +102,7 @@ async function installAgent(parts: PluginInstallParts, wish: InstallParameters, 
 function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: InstallParameters) {
   guard.requireReady();
   const release = signedRelease(wish, trusted);
-  if (wish.platform !== platform) {
-    throw new TaskError('wrong_platform', `The release is for ${wish.platform}, this device is ${platform}`);
-  }
   folder.create();
-  const { floor } = folder;
-  if (floor !== undefined && compareVersions(wish.version, floor) < 0) {
-    throw new TaskError(
-      'below_floor',
-      `This device takes no release before ${floor}, and this is ${wish.version}`,
-    );
-  }
   const bad = folder.badReason(wish.sha256);
   if (bad !== undefined && !wish.force) {
     throw new TaskError(
@@ -125,13 +115,7 @@ function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: I
     throw new TaskError('busy', `Version ${trial.version} of task ${trial.task} is still on trial`);
   }
   folder.keepOnly([nameOfCurrent(folder)]);
-  const needed = wish.bytes + release.manifest.unpacked_bytes + spareBytes;
-  if (folder.freeBytes < needed) {
-    throw new TaskError(
-      'disk_full',
-      `The release needs ${needed} bytes in ${folder.path}, and ${folder.freeBytes} are free`,
-    );
-  }
+  requireAdmissible(release.manifest, { platform, floor: folder.floor.version, folder: folder.path });
   return release;
 }
 
@@ -195,7 +179,7 @@ function confirmed(
   wish: InstallParameters,
   { trial, context }: { trial: Trial; context: HandlerContext },
 ) {
-  folder.raiseFloor(signedRelease(wish, trusted).manifest.floor);
+  folder.floor.raise(signedRelease(wish, trusted).manifest.floor);
   folder.keepOnly([trial.folder, trial.previous]);
   const { previousVersion } = (context.journal.read() ?? {}) as { previousVersion?: string };
   return {

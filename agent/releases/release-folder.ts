@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../../shared/node/replace-file.ts';
-import { compareVersions } from '../../shared/release.ts';
+import { FloorFile } from './floor-file.ts';
 
 /** Where a trial stands; `release-guard.sh` says what leads where. */
 export const TrialState = z.enum(['ARMED', 'TRIAL', 'CONFIRMED', 'ROLLING_BACK', 'ROLLED_BACK']);
@@ -57,11 +57,6 @@ export class ReleaseFolder {
     return join(this.path, 'current');
   }
 
-  get freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.path);
-    return bavail * bsize;
-  }
-
   trial(): Trial | undefined {
     const path = join(this.path, 'trial');
     if (!existsSync(path)) return undefined;
@@ -90,16 +85,8 @@ export class ReleaseFolder {
     rmSync(join(this.path, 'bad', sha256), { force: true });
   }
 
-  get floor(): string | undefined {
-    const path = join(this.path, 'floor');
-    return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
-  }
-
-  /** It never sinks. */
-  raiseFloor(version: string): void {
-    const { floor } = this;
-    if (floor !== undefined && compareVersions(version, floor) <= 0) return;
-    replaceFile(join(this.path, 'floor'), `${version}\n`);
+  get floor(): FloorFile {
+    return new FloorFile(join(this.path, 'floor'));
   }
 
   /** Removes the trees that are not among these, and what was left half done. */

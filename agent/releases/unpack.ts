@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, createReadStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, createReadStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,18 +8,18 @@ import { createZstdDecompress } from 'node:zlib';
 import { TaskError } from '../../shared/errors.ts';
 import { runTool } from '../system/tool.ts';
 
-/** What makes a tree one that the launcher starts. */
-const needed = ['bin/node', 'programs/muster-agent/bin.js'];
-const trialRunMs = 30_000;
-
 /**
- * Unpacks an archive that was verified into `folder`. Until all of it is on the disk and has said the version it should be, it has another
- * name: a tree without `.tmp` is whole.
+ * Unpacks an archive that was verified into `folder`. Until all of it is on the disk and passed `prove`, it has another name: a tree without
+ * `.tmp` is whole.
  */
 export async function unpack(
   archive: string,
   folder: string,
-  { version, maxBytes, signal }: { version: string; maxBytes: number; signal: AbortSignal },
+  {
+    maxBytes,
+    signal,
+    prove,
+  }: { maxBytes: number; signal: AbortSignal; prove: (draft: string) => Promise<void> },
 ): Promise<void> {
   const draft = `${folder}.tmp`;
   rmSync(draft, { recursive: true, force: true });
@@ -27,10 +27,7 @@ export async function unpack(
   chmodSync(draft, 0o755);
   try {
     await untar(archive, draft, { maxBytes, signal });
-    for (const path of needed) {
-      if (!existsSync(join(draft, path))) throw badRelease(`it has no ${path}`);
-    }
-    await requireVersion(draft, version);
+    await prove(draft);
     await mustRun('sync', ['--file-system', draft]);
     renameSync(draft, folder);
     await mustRun('sync', [join(folder, '..')]);
@@ -77,21 +74,12 @@ function atMost(bytes: number): Transform {
   });
 }
 
-/** It can be started on this machine at all, and is what it says it is. */
-async function requireVersion(folder: string, version: string): Promise<void> {
-  const program = join(folder, 'programs/muster-agent/bin.js');
-  const end = await runTool(join(folder, 'bin/node'), [program, 'version'], { timeoutMs: trialRunMs });
-  const expected = `muster-agent ${version}`;
-  if (end?.exitCode === 0 && end.stdout.trim() === expected) return;
-  const came = (end?.stdout.trim() || end?.stderr.trim() || 'nothing').slice(0, 300);
-  throw badRelease(`asked for its version it said ${came}, expected ${expected}`);
-}
-
 async function mustRun(file: string, args: string[]): Promise<void> {
   const end = await runTool(file, args, { timeoutMs: 120_000 });
   if (end?.exitCode !== 0)
     throw new TaskError('install_failed', `${file}: ${end?.stderr.trim() ?? 'missing'}`);
 }
 
-const badRelease = (why: string): TaskError =>
+/** Signed, and of no use here. */
+export const badRelease = (why: string): TaskError =>
   new TaskError('bad_release', `The release cannot run on this device: ${why}`);

@@ -4,6 +4,7 @@ import type { execa as Execa } from 'execa';
 import { TaskError } from '../../shared/errors.ts';
 import { type Output, OutputPumps } from './output-pumps.ts';
 import { openAskDoor } from './ask-door.ts';
+import { confine, workFolder } from './confine.ts';
 import { endGroup } from './process-group.ts';
 import { checkFolder, resolveProgram } from './program.ts';
 import { type ScriptPlace, sweepScriptFiles, writeScriptFile } from './script-file.ts';
@@ -45,15 +46,16 @@ interface Prepared {
   args: string[];
   cwd: string;
   env: Record<string, string>;
-  stdin: string | undefined;
+  stdin: Command['stdin'];
 }
 
 async function prepare(command: Command, path: string, extra: Record<string, string>): Promise<Prepared> {
   const cwd = command.cwd ?? '/';
   const user = await permittedUser(command.user);
+  const { confinement } = command;
   const env = {
     PATH: command.programs === undefined ? path : `${path}:${command.programs}`,
-    HOME: user.home,
+    HOME: confinement ? workFolder : user.home,
     USER: user.name,
     LOGNAME: user.name,
     LANG: 'C.UTF-8',
@@ -63,7 +65,8 @@ async function prepare(command: Command, path: string, extra: Record<string, str
   await checkFolder(cwd);
   const [name, ...args] = command.argv;
   const program = await resolveProgram(name, env.PATH, cwd);
-  const [file, ...rest] = [...(await userSwitch(user, path)), program, ...args];
+  const prefix = confinement ? await confine(user, confinement, path) : await userSwitch(user, path);
+  const [file, ...rest] = [...prefix, program, ...args];
   return { file: file as string, args: rest, cwd, env, stdin: command.stdin }; // at least `program` is in the list
 }
 

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** The only door to the operating system. `agent/system/*.ts` opens it for real, `agent/system/dummy/` does the same in memory. */
 export interface System {
   power: Power;
@@ -29,9 +31,25 @@ export interface Command {
   cwd?: string;
   /** Run as this user of the machine. */
   user?: string;
-  stdin?: string;
+  /** What it reads: a text, or what is written while it runs. */
+  stdin?: string | Readable;
   /** A folder where programs are looked for last. */
   programs?: string;
+  /** Its own folder is where it starts then, instead of `cwd`. */
+  confinement?: Confinement;
+}
+
+/** Bounds of a command that is not trusted with more. Each one is of every process of it, if nothing else is said. */
+export interface Confinement {
+  /** Address space. */
+  memoryMb: number;
+  /** Of the user, and threads count. */
+  processes: number;
+  openFiles: number;
+  /** Of the largest file, and of all in its own folder. */
+  fileMb: number;
+  /** Processor time. */
+  cpuSeconds: number;
 }
 
 export interface ProcessEnd {
