@@ -90,10 +90,11 @@ export class Proposals {
     const kind = kindOf(taskType);
     const asked =
       kind === 'RUN' ? { type: taskType, payload: parameters, targets } : { ...parameters, targets };
-    const { body } = readRequest(kinds, kind, {
-      ...asked,
-      targets: { devices: devices.map(({ id }) => id) },
-    });
+    const { body } = await readRequest(
+      kinds,
+      { organizationId: organization.id, releases: store.releases },
+      { kind, request: { ...asked, targets: { devices: devices.map(({ id }) => id) } } },
+    );
     const now = clock.now();
     const proposal = { ...key, taskType, kind, request: JSON.stringify(body), createdAt: now };
     if (run.allowTaskTypes.includes(taskType)) {
@@ -181,7 +182,11 @@ export class Proposals {
       store.assistant.decide(proposal, { from: 'approved', to: 'refused', by: why.slice(0, 1000) });
     let isMade = false;
     try {
-      const request: ReadRequest = readRequest(kinds, proposal.kind, JSON.parse(proposal.request));
+      const request: ReadRequest = await readRequest(
+        kinds,
+        { organizationId: organization.id, releases: store.releases },
+        { kind: proposal.kind, request: JSON.parse(proposal.request) },
+      );
       const actor = {
         name: proposal.decidedBy ?? run.createdBy,
         organizationId: run.organizationId,

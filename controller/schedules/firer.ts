@@ -72,7 +72,11 @@ export class Firer {
     const firing = { scheduleId: time.scheduleId, task: task.code, fireAt, zone: time.zone, at: clock.now() };
     let claimed = false;
     try {
-      const request = readRequest(this.#parts, task.kind, JSON.parse(task.request));
+      const request = await readRequest(
+        this.#parts,
+        { organizationId: organization.id, releases: this.#parts.store.releases },
+        { kind: task.kind, request: JSON.parse(task.request) },
+      );
       const targets = await this.#targets(request, time);
       if (targets === undefined) return false;
       const order = { actor: actorOf(time.schedule), organization, targets };

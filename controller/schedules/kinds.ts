@@ -19,6 +19,7 @@ import { backupParameters } from '../tasks/backup-parameters.ts';
 import { pluginInstallRequest } from '../tasks/plugin-install-request.ts';
 import { runRequestOf } from '../tasks/run-request.ts';
 import type { Submission, Submitted } from '../tasks/submit.ts';
+import { findTaskType, type PluginStore } from '../tasks/find-task-type.ts';
 import { readParameters, requirePlain } from '../tasks/task-parameters.ts';
 
 /** Takes a submission and adds where it comes from. */
@@ -55,7 +56,7 @@ type AnyRequest = Record<string, unknown> & { targets?: Targets };
 interface Kind<Schema extends z.ZodType<AnyRequest>> {
   schema: Schema;
   /** Throws for what the route would refuse whatever the devices are. */
-  check(parts: KindParts, request: z.output<Schema>): void;
+  check(parts: KindParts, request: z.output<Schema>, place: Place): void | Promise<void>;
   type(request: z.output<Schema>): RunType;
   submit(parts: KindParts, order: Order<z.output<Schema>>, submit: Submit): Promise<unknown>;
 }
@@ -64,9 +65,10 @@ const kind = <Schema extends z.ZodType<AnyRequest>>(one: Kind<Schema>): Kind<Sch
 
 const run = kind({
   schema: RunRequest.omit({ scheduled_at: true, schedule: true, dry_run: true }),
-  check: (_parts, { type, payload }) => {
+  check: async (_parts, { type, payload }, { releases, organizationId }) => {
     requirePlain(type);
-    readParameters(type, payload);
+    const { contract } = await findTaskType(releases, organizationId, type);
+    readParameters(contract, payload);
   },
   type: ({ type }) => type,
   submit: (_parts, { request, ...order }, submit) =>
@@ -170,31 +172,41 @@ export interface ReadRequest {
   ): Promise<unknown>;
 }
 
+/** Where a request is to run: its organization, by what a transaction under way sees of it. */
+export interface Place {
+  organizationId: string;
+  releases: PluginStore;
+}
+
 /** Throws as the kind's route does for a request that is not valid. */
-export function readRequest(parts: KindParts, name: ScheduledKind, value: unknown): ReadRequest {
+export async function readRequest(
+  parts: KindParts,
+  place: Place,
+  { kind: name, request: value }: { kind: ScheduledKind; request: unknown },
+): Promise<ReadRequest> {
+  const given = { parts, place, value };
   switch (name) {
     case 'RUN':
-      return readAs(parts, kinds.RUN, value);
+      return readAs(kinds.RUN, given);
     case 'SYNC':
-      return readAs(parts, kinds.SYNC, value);
+      return readAs(kinds.SYNC, given);
     case 'PULL':
-      return readAs(parts, kinds.PULL, value);
+      return readAs(kinds.PULL, given);
     case 'BACKUP':
-      return readAs(parts, kinds.BACKUP, value);
+      return readAs(kinds.BACKUP, given);
     case 'AGENT_TASK':
-      return readAs(parts, kinds.AGENT_TASK, value);
+      return readAs(kinds.AGENT_TASK, given);
     case 'PLUGIN_INSTALL':
-      return readAs(parts, kinds.PLUGIN_INSTALL, value);
+      return readAs(kinds.PLUGIN_INSTALL, given);
   }
 }
 
-function readAs<Schema extends z.ZodType<AnyRequest>>(
-  parts: KindParts,
+async function readAs<Schema extends z.ZodType<AnyRequest>>(
   of: Kind<Schema>,
-  value: unknown,
-): ReadRequest {
+  { parts, place, value }: { parts: KindParts; place: Place; value: unknown },
+): Promise<ReadRequest> {
   const request = parse('request', of.schema, value);
-  of.check(parts, request);
+  await of.check(parts, request, place);
   return {
     type: of.type(request),
     targets: request.targets ?? {},

@@ -69,9 +69,7 @@ export class Schedules {
     });
     const id = random.uuid();
     const { organizationId, name: createdBy } = actor;
-    const tasks = (wish.scheduled_tasks ?? []).map(({ kind, request }) =>
-      this.#newTask(actor, { scheduleId: id, kind, request, enabled: true }),
-    );
+    const tasks = wish.scheduled_tasks ?? [];
     const row = await store.transaction(async (tables) => {
       const { total } = await tables.schedules.list(organizationId, { page: 1, perPage: 1 });
       if (total >= maxSchedules) {
@@ -81,7 +79,10 @@ export class Schedules {
         );
       }
       await tables.schedules.insert({ ...values, id, organizationId, createdBy, createdAt: now });
-      for (const task of tasks) await tables.schedules.insertTask(task);
+      for (const task of tasks) {
+        const what = { ...task, scheduleId: id, enabled: true };
+        await tables.schedules.insertTask(await this.#newTask(tables, actor, what));
+      }
       await this.#setTimes(tables, await found(tables, organizationId, id));
       await this.#tell(tables, actor, 'schedule.create', values.name, { ...values, tasks: tasks.length });
       return found(tables, organizationId, id);
@@ -149,7 +150,7 @@ export class Schedules {
           `Schedule ${schedule.name} runs ${maxTasks} things already: that is the most`,
         );
       }
-      const task = this.#newTask(actor, { ...wish, scheduleId: schedule.id });
+      const task = await this.#newTask(tables, actor, { ...wish, scheduleId: schedule.id });
       await tables.schedules.insertTask(task);
       const detail = { schedule: schedule.name, kind: task.kind, request: requestInBrief(wish.request) };
       await this.#tell(tables, actor, 'scheduled_task.create', task.code, detail);
@@ -178,7 +179,7 @@ export class Schedules {
     const request =
       wish.request === undefined && wish.kind === undefined
         ? before.request
-        : JSON.stringify(readRequest(this.#parts, kind, wish.request ?? JSON.parse(before.request)).body);
+        : await this.#checked(tables, actor, { kind, request: wish.request ?? JSON.parse(before.request) });
     const enabled = wish.enabled ?? before.enabled;
     await tables.schedules.setTask(code, { enabled, kind, request }, this.#parts.clock.now());
     const detail = {
@@ -239,7 +240,11 @@ export class Schedules {
     const now = this.#parts.clock.now();
     const firing = { scheduleId: schedule.id, task: task.code, fireAt: now, zone: '', at: now };
     let made: { run: string; total: number } | undefined;
-    const request = readRequest(this.#parts, task.kind, JSON.parse(task.request));
+    const request = await readRequest(
+      this.#parts,
+      { organizationId: who.organization.id, releases: this.#parts.store.releases },
+      { kind: task.kind, request: JSON.parse(task.request) },
+    );
     await request.submit(this.#parts, { ...who, targets: request.targets }, async (submission) => {
       const submitted = await this.#parts.submit({
         ...submission,
@@ -263,19 +268,31 @@ export class Schedules {
     };
   }
 
-  #newTask(
-    { organizationId, name: createdBy }: Actor,
+  async #newTask(
+    tables: StoreTables,
+    actor: Actor,
     what: { scheduleId: string; kind: ScheduledKind; request: unknown; enabled: boolean },
-  ): NewScheduledTask {
+  ): Promise<NewScheduledTask> {
     const { clock, random } = this.#parts;
     const { scheduleId, kind, enabled } = what;
+    const { organizationId, name: createdBy } = actor;
     if (kind === 'AGENT_TASK') this.#parts.agentTasks?.requireModel();
-    const request = JSON.stringify(readRequest(this.#parts, kind, what.request).body);
+    const request = await this.#checked(tables, actor, what);
     const code = drawTaskCode(random);
     return { code, scheduleId, organizationId, kind, request, enabled, createdBy, createdAt: clock.now() };
   }
 
   async #setTimes(tables: StoreTables, schedule: ScheduleRow): Promise<void> {
+  /** A request as it is kept: with defaults filled in. */
+  async #checked(
+    { releases }: StoreTables,
+    { organizationId }: Actor,
+    what: { kind: ScheduledKind; request: unknown },
+  ): Promise<string> {
+    const { body } = await readRequest(this.#parts, { organizationId, releases }, what);
+    return JSON.stringify(body);
+  }
+
     const now = this.#parts.clock.now();
     const times = schedule.enabled ? await new DueTimes(tables.schedules).of(schedule, now) : [];
     await tables.schedules.setTimes(schedule.id, times, now);

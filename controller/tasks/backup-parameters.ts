@@ -2,6 +2,7 @@ import type { BackupConfig } from '../../shared/api/backups.ts';
 import type { Targets } from '../../shared/api/tasks.ts';
 import type { Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
+import { Backup } from '../../shared/task-types/backup.ts';
 import type { ArchiveRow } from '../store/archives.ts';
 import type { Store } from '../store/store.ts';
 import type { Submission } from './submit.ts';
@@ -43,7 +44,7 @@ export async function backupParameters(
       archive !== undefined &&
       now - archive.storedAt < config.full_every_days * dayMs &&
       isFor(archive, recipients);
-    return readParameters('BACKUP', {
+    return readParameters(Backup, {
       ...common,
       full: full || !isEnough,
       known: isEnough ? archive.content : null,

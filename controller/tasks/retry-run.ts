@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { TaskRow } from '../store/tasks.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { Submission, Submitted } from './submit.ts';
+import { findTaskType, lacking } from './find-task-type.ts';
 import { readParameters } from './task-parameters.ts';
 
 export interface RetryRunParts {
@@ -138,7 +139,7 @@ async function chosen(
   const devices = new Map(
     (await store.devices.brief(run.organizationId)).map((device) => [device.name, device]),
   );
-  const common = skipped.length > 0 ? commonParameters(run) : undefined;
+  const common = skipped.length > 0 ? await commonParameters(store, run) : undefined;
   const retried: Retried[] = [];
   const left: { device_name: string; reason: string }[] = [];
   const wanted = [
@@ -162,17 +163,20 @@ function obstacleOf(
 ): string | undefined {
   if (device === undefined) return 'the device was removed';
   if (device.status !== 'ENABLED') return `the device is ${device.status}`;
-  if (device.taskTypes.length > 0 && !device.taskTypes.includes(type))
-    return `its agent does not support ${type}`;
+  if (device.taskTypes.length > 0 && !device.taskTypes.includes(type)) return lacking(type, device.taskTypes);
   return parameters === undefined && type !== 'SYNC'
     ? `what ${type} sends is computed for each device: ask for it anew`
     : undefined;
 }
 
 /** Undefined for what is different on each device. */
-function commonParameters({ type, parameters }: RunOfTasks): string | undefined {
+async function commonParameters(
+  { releases }: Store,
+  { organizationId, type, parameters }: RunOfTasks,
+): Promise<string | undefined> {
   try {
-    return readParameters(type, parameters);
+    const { contract } = await findTaskType(releases, organizationId, type);
+    return readParameters(contract, parameters);
   } catch (error) {
     if (error instanceof AppError) return undefined;
     throw error;

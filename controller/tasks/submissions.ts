@@ -1,5 +1,13 @@
 import { AppError } from '../../shared/errors.ts';
-import { create, type Outcome, type Submission, type SubmitParts, type Submitted } from './submit.ts';
+import {
+  type Checked,
+  create,
+  type Outcome,
+  type Submission,
+  type SubmitParts,
+  type Submitted,
+} from './submit.ts';
+import { findTaskType } from './find-task-type.ts';
 import { readParameters } from './task-parameters.ts';
 
 /** Codes have 47 bits: a second draw is needed about once in a lifetime. */
@@ -9,7 +17,7 @@ const maxTogether = 64;
 
 interface Waiting {
   submission: Submission;
-  parameters: string;
+  checked: Checked;
   done: PromiseWithResolvers<Submitted>;
 }
 
@@ -37,11 +45,8 @@ export class Submissions {
 
   /** Throws 400 and 422 errors that name the field or the targets. */
   async submit(submission: Submission): Promise<Submitted> {
-    const { request, perDevice } = submission;
-    const parameters =
-      perDevice || request.type === 'AGENT_TASK'
-        ? JSON.stringify(request.payload ?? {})
-        : readParameters(request.type, request.payload);
+    const { request } = submission;
+    const checked = await this.#check(submission);
     if (request.schedule !== undefined && request.scheduled_at !== undefined) {
       throw new AppError('exclusive_options', 'Only one of schedule and scheduled_at can be given');
     }
@@ -52,12 +57,20 @@ export class Submissions {
       );
     }
     const done = Promise.withResolvers<Submitted>();
-    this.#waiting.push({ submission, parameters, done });
+    this.#waiting.push({ submission, checked, done });
     if (!this.#isDraining) {
       this.#isDraining = true;
       this.#drain().catch((error: unknown) => done.reject(error));
     }
     return done.promise;
+  }
+
+  async #check({ request, perDevice, organization }: Submission): Promise<Checked> {
+    const { type, payload } = request;
+    const text = JSON.stringify(payload ?? {});
+    if (type === 'AGENT_TASK') return { parameters: text, timeoutMs: 0 };
+    const { contract, timeoutMs } = await findTaskType(this.#parts.store.releases, organization.id, type);
+    return { parameters: perDevice ? text : readParameters(contract, payload), timeoutMs };
   }
 
   async #drain(): Promise<void> {
@@ -91,7 +104,7 @@ export class Submissions {
     return this.#parts.store.transaction(async (tables) => {
       const made: Made[] = [];
       for (const one of batch) {
-        made.push({ one, outcome: await create(this.#parts, tables, one.submission, one.parameters) });
+        made.push({ one, outcome: await create(this.#parts, tables, one.submission, one.checked) });
       }
       return made;
     });

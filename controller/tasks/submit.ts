@@ -65,6 +65,14 @@ export interface SubmitParts {
 /** How far in the past `scheduled_at` may lie, for clocks that differ a little; it means now then. */
 const pastToleranceMs = 30_000;
 const horizonMs = 366 * 86_400_000;
+/** What is known of a request before anything is written. */
+export interface Checked {
+  /** As JSON text, with defaults filled in. */
+  parameters: string;
+  /** Of the task type, for a request that does not say it. */
+  timeoutMs: number;
+}
+
 /** What one submission came to inside a transaction that is not committed yet. */
 export type Outcome =
   | { kind: 'done'; submitted: Submitted; deviceIds: string[]; isScheduled: boolean }
@@ -75,7 +83,7 @@ export async function create(
   parts: SubmitParts,
   tables: StoreTables,
   submission: Submission,
-  parameters: string,
+  checked: Checked,
 ): Promise<Outcome> {
   const { request, idempotency } = submission;
   const now = parts.clock.now();
@@ -85,7 +93,7 @@ export async function create(
     if (earlier) return answered({ answer: earlier, replayed: true });
     const scheduledAt = scheduledFor(request.scheduled_at, now);
     const resolved = await resolve(tables, submission);
-    plan = planRun(parts, submission, { parameters, resolved, now, scheduledAt });
+    plan = planRun(parts, submission, { ...checked, resolved, now, scheduledAt });
   } catch (error) {
     if (error instanceof AppError) return { kind: 'refused', error };
     throw error;
@@ -177,7 +185,7 @@ interface RunPlan {
 function planRun(
   { random }: SubmitParts,
   submission: Submission,
-  what: { parameters: string; resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
+  what: Checked & { resolved: ResolvedTargets; now: Instant; scheduledAt: Instant | null },
 ): RunPlan {
   const { actor, organization, request, trigger, more, retryOf } = submission;
   const { parameters, resolved, now, scheduledAt } = what;
@@ -223,15 +231,14 @@ function planTasks(
   random: Random,
   { request, perDevice, retryOf }: Submission,
   type: TaskType,
-  what: {
+  what: Checked & {
     run: NewRun;
-    parameters: string;
     resolved: ResolvedTargets;
     now: Instant;
     scheduledAt: Instant | null;
   },
 ): NewTask[] {
-  const { run, parameters, resolved, now, scheduledAt } = what;
+  const { run, parameters, timeoutMs, resolved, now, scheduledAt } = what;
   const traits = traitsOf(type);
   const expiresInMs = (request.expires_in_seconds ?? traits.expiresInMs / 1000) * 1000;
   return resolved.devices.map(({ id: deviceId }) => ({
@@ -249,7 +256,7 @@ function planTasks(
     createdAt: now,
     scheduledAt,
     expiresInMs,
-    timeoutMs: request.timeout_seconds === undefined ? traits.timeoutMs : request.timeout_seconds * 1000,
+    timeoutMs: request.timeout_seconds === undefined ? timeoutMs : request.timeout_seconds * 1000,
     expiresAt: scheduledAt === null ? now + expiresInMs : null,
     retryOf: retryOf?.tasks.get(deviceId) ?? null,
   }));

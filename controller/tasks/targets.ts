@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 import { matchNames } from '../devices/name-pattern.ts';
+import { lacking } from './find-task-type.ts';
 
 export interface BriefDevice {
   id: string;
@@ -151,7 +152,7 @@ function obstacleOf(
   }
   // Before its first hello nothing is known of its task types: it may refuse by itself.
   if (device.taskTypes.length > 0 && !device.taskTypes.includes(type)) {
-    return { reason: `its agent does not support ${type}`, unsupported: true };
+    return { reason: lacking(type, device.taskTypes), unsupported: true };
   }
   return undefined;
 }

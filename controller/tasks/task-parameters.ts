@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
 import { maxFrameBytes } from '../../shared/protocol/version.ts';
 import { contractOf } from '../../shared/task-types/contracts.ts';
-import type { TaskType } from '../../shared/task-types/task-type.ts';
+import type { TaskContract, TaskType } from '../../shared/task-types/task-type.ts';
 
 /** What an offer has beside the parameters: the rest of the order, its signature, and the envelope. */
 const envelopeBytes = 4 * 1024;
@@ -12,18 +12,11 @@ const envelopeBytes = 4 * 1024;
  * field, and 413 `payload_too_large` for what no frame could carry: offering it would cost the device its link, again and again.
  */
 export function readParameters(
-  type: TaskType,
+  { name: type, parameters }: TaskContract,
   payload: Record<string, unknown> | string | undefined,
 ): string {
-  const contract = contractOf(type);
-  if (contract === undefined) {
-    throw new AppError(
-      'task_type_not_supported',
-      `${type} is not supported by this version of the controller`,
-    );
-  }
   const value = withAliases(type, typeof payload === 'string' ? jsonOf(payload) : (payload ?? {}));
-  const text = JSON.stringify(parse(`payload of ${type}`, contract.parameters, value, 'invalid_parameters'));
+  const text = JSON.stringify(parse(`payload of ${type}`, parameters, value, 'invalid_parameters'));
   const bytes = Buffer.byteLength(JSON.stringify(text)); // an order is JSON text within a JSON frame
   if (bytes > maxFrameBytes - envelopeBytes) {
     throw new AppError(
