@@ -274,15 +274,14 @@ export class Schedules {
     what: { scheduleId: string; kind: ScheduledKind; request: unknown; enabled: boolean },
   ): Promise<NewScheduledTask> {
     const { clock, random } = this.#parts;
-    const { scheduleId, kind, enabled } = what;
     const { organizationId, name: createdBy } = actor;
+    const { scheduleId, kind, enabled } = what;
     if (kind === 'AGENT_TASK') this.#parts.agentTasks?.requireModel();
     const request = await this.#checked(tables, actor, what);
     const code = drawTaskCode(random);
     return { code, scheduleId, organizationId, kind, request, enabled, createdBy, createdAt: clock.now() };
   }
 
-  async #setTimes(tables: StoreTables, schedule: ScheduleRow): Promise<void> {
   /** A request as it is kept: with defaults filled in. */
   async #checked(
     { releases }: StoreTables,
@@ -293,6 +292,7 @@ export class Schedules {
     return JSON.stringify(body);
   }
 
+  async #setTimes(tables: StoreTables, schedule: ScheduleRow): Promise<void> {
     const now = this.#parts.clock.now();
     const times = schedule.enabled ? await new DueTimes(tables.schedules).of(schedule, now) : [];
     await tables.schedules.setTimes(schedule.id, times, now);
