@@ -88,10 +88,15 @@ export function verifyMinisign(signed: MinisignSignature, trusted: MinisignKey[]
 }
 
 /** Signs as minisign does; `digest` is of `minisignHash`. */
-export function signMinisign(digest: Buffer, trustedComment: string, privateKey: KeyObject): string {
+export function signMinisign(
+  digest: Buffer,
+  trustedComment: string,
+  privateKey: KeyObject,
+  id = minisignKeyId(privateKey),
+): string {
   const signature = sign(null, digest, privateKey);
   const globalSignature = sign(null, Buffer.concat([signature, Buffer.from(trustedComment)]), privateKey);
-  const main = Buffer.concat([Buffer.from('ED'), keyIdOf(privateKey), signature]);
+  const main = Buffer.concat([Buffer.from('ED'), id, signature]);
   return [
     'untrusted comment: signature of a Muster release',
     main.toString('base64'),
@@ -102,16 +107,17 @@ export function signMinisign(digest: Buffer, trustedComment: string, privateKey:
 }
 
 /** The file that whoever verifies needs. */
-export function minisignPublicKey(privateKey: KeyObject): string {
-  const bytes = Buffer.concat([Buffer.from('Ed'), keyIdOf(privateKey), rawPublicKey(privateKey)]);
+export function minisignPublicKey(privateKey: KeyObject, id = minisignKeyId(privateKey)): string {
+  const bytes = Buffer.concat([Buffer.from('Ed'), id, rawPublicKey(privateKey)]);
   return `untrusted comment: key of Muster releases\n${bytes.toString('base64')}\n`;
 }
 
 /** minisign takes 8 random bytes; of a key that does not carry any, these. */
-const keyIdOf = (privateKey: KeyObject): Buffer =>
+export const minisignKeyId = (privateKey: KeyObject): Buffer =>
   createHash('sha256').update(rawPublicKey(privateKey)).digest().subarray(0, 8);
 
-function rawPublicKey(privateKey: KeyObject): Buffer {
+/** The 32 bytes. */
+export function rawPublicKey(privateKey: KeyObject): Buffer {
   const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
   if (x === undefined) throw new MinisignError('expected an Ed25519 key');
   return Buffer.from(x, 'base64url');
