@@ -1,7 +1,9 @@
 import { Option } from '@commander-js/extra-typings';
+import { closest } from '../../shared/closest.ts';
 import { given } from '../arguments/given.ts';
 import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { pastTime, pastTimeHelp } from '../arguments/past-time.ts';
+import type { Output } from '../output/output.ts';
 import { auditView } from '../views/access.ts';
 import type { GroupParts } from './groups.ts';
 
@@ -33,5 +35,20 @@ export function addAudit({ command, open }: GroupParts): void {
         }),
       });
       output.page(page, auditView);
+      if (page.total === 0 && options.action !== undefined) await tellUnknown(options.action, output);
     });
+}
+
+/** A misspelt action finds nothing, as one that never happened does. A newer controller may know more of them: it is a hint only. */
+async function tellUnknown(action: string, output: Output): Promise<void> {
+  const { auditActions, auditedEvents } = await import('../../shared/api/audit-actions.ts');
+  const known: string[] = [...auditActions, ...auditedEvents];
+  if (known.includes(action)) return;
+  const near =
+    closest(action, known) ?? known.filter((name) => name.includes(action.toLowerCase())).join(', ');
+  output.warn(
+    near === ''
+      ? `no action ${action} is known: they are named like device.approve or task.failed`
+      : `no action ${action} is known. Did you mean ${near}?`,
+  );
 }

@@ -48,6 +48,24 @@ test('accounts are listed, changed and removed', async () => {
   expect(await run('remove', 'ann@example.org', '--yes')).toMatchObject({ exitCode: 6 });
 });
 
+test.each([
+  ['device.approved', 'muster: no action device.approved is known. Did you mean device.approve?'],
+  ['bundle', 'muster: no action bundle is known. Did you mean bundle.put, bundle.remove?'],
+  ['whatever', 'muster: no action whatever is known: they are named like device.approve or task.failed'],
+])('an audit log without entries of %s says what actions there are', async (action, told) => {
+  await using controller = await FakeController.start();
+  controller.on('GET /api/v1/organizations/default/audit', ({ query }) => ({ body: paged([], query) }));
+  const { exitCode, stderr } = await runMuster(['audit', '--action', action], { url: controller.url });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: `No audit entries\n${told}\n` });
+});
+
+test('an audit log without entries of an action that exists says no more', async () => {
+  await using controller = await FakeController.start();
+  controller.on('GET /api/v1/organizations/default/audit', ({ query }) => ({ body: paged([], query) }));
+  const { stderr } = await runMuster(['audit', '--action', 'task.failed'], { url: controller.url });
+  expect(stderr).toBe('No audit entries\n');
+});
+
 test('the audit log is searched by time, text and person', async () => {
   await using controller = await FakeController.start();
   controller.on('GET /api/v1/organizations/default/audit', ({ query }) => ({ body: paged([], query) }));

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Role } from '../../shared/api/common.ts';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
@@ -61,7 +62,7 @@ export class Accounts {
         );
       }
       if (secret) await tables.logins.setPassword(email, secret.hash, now);
-      const what = { action: 'account.create', target: email, detail: { role } };
+      const what = { action: 'account.create', target: email, detail: { role } } as const;
       await tables.audit.append([auditEntry(actor, now, what)]);
     });
     return { account: await this.get(organization.id, email), ...secret?.shown };
@@ -129,7 +130,11 @@ export class Accounts {
       await requireAnotherAdmin(tables, account);
       await tables.accounts.remove(account.id);
       await forgetIfGone(tables, email);
-      const what = { action: 'account.remove', target: account.email, detail: { role: account.role } };
+      const what = {
+        action: 'account.remove',
+        target: account.email,
+        detail: { role: account.role },
+      } as const;
       await tables.audit.append([auditEntry(actor, clock.now(), what)]);
     });
   }
@@ -142,7 +147,7 @@ export class Accounts {
       tables: StoreTables,
       account: MemberRow,
       now: number,
-    ) => Promise<{ action: string; detail: Record<string, unknown> } | undefined>,
+    ) => Promise<{ action: AuditAction; detail: Record<string, unknown> } | undefined>,
   ): Promise<MemberRow> {
     const { store, clock } = this.#parts;
     return store.transaction(async (tables) => {

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { NewAuditEntry } from '../store/audit.ts';
@@ -6,7 +7,7 @@ import type { NewAuditEntry } from '../store/audit.ts';
 export const auditEntry = (
   actor: Actor,
   at: Instant,
-  what: { action: string; target: string; detail?: Record<string, unknown> },
+  what: { action: AuditAction; target: string; detail?: Record<string, unknown> },
 ): NewAuditEntry => ({
   at,
   organizationId: actor.organizationId,

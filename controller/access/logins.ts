@@ -165,7 +165,7 @@ export class Logins {
       await tables.logins.pruneSessions(now);
       await tables.logins.insertSession(session, maxSessions - 1);
       await tables.accounts.loggedIn(account.id, now);
-      const what = { action: 'session.login', target: account.email, detail: how.detail };
+      const what = { action: 'session.login', target: account.email, detail: how.detail } as const;
       await tables.audit.append([auditEntry(actorOf(membership, origin), now, what)]);
     });
     const accessToken = await jwt.sign({ sessionId: session.id, accountId: account.id });

@@ -59,7 +59,7 @@ export class Organizations {
       const { email, name: called } = account;
       const row = { id: random.uuid(), organizationId: organization.id, email, name: called, createdAt: now };
       await tables.access.insertAccount({ ...row, role: 'admin' });
-      const what = { action: 'organization.create', target: name, detail: { admin: email } };
+      const what = { action: 'organization.create', target: name, detail: { admin: email } } as const;
       const there = { ...actor, organizationId: organization.id };
       await tables.audit.append([actor, there].map((one) => auditEntry(one, now, what)));
       return memberOf(tables, email, organization.id);
@@ -84,7 +84,7 @@ export class Organizations {
     return store.transaction(async (tables) => {
       await tables.access.renameOrganization(organization.id, { name, displayName });
       const detail = { name, display_name: displayName };
-      const what = { action: 'organization.update', target: organization.name, detail };
+      const what = { action: 'organization.update', target: organization.name, detail } as const;
       await tables.audit.append([auditEntry(actor, clock.now(), what)]);
       return memberOf(tables, account.email, organization.id);
     });
@@ -109,7 +109,11 @@ export class Organizations {
       const emails = await tables.access.closeOrganization(id, now);
       for (const email of emails) await forgetIfGone(tables, email);
       const home = await tables.access.organization(homeOrganization);
-      const what = { action: 'organization.delete', target: name, detail: { accounts: emails.length } };
+      const what = {
+        action: 'organization.delete',
+        target: name,
+        detail: { accounts: emails.length },
+      } as const;
       const seenBy = [actor, ...(home ? [{ ...actor, organizationId: home.id }] : [])];
       await tables.audit.append(seenBy.map((one) => auditEntry(one, now, what)));
     });

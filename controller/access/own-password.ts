@@ -47,7 +47,11 @@ export class OwnPassword {
       for (const each of await tables.accounts.memberships(email)) {
         sessions += await tables.logins.endSessions(each.account.id, now, token.id);
       }
-      const what = { action: 'account.change_password', target: account.email, detail: { sessions } };
+      const what = {
+        action: 'account.change_password',
+        target: account.email,
+        detail: { sessions },
+      } as const;
       await tables.audit.append([auditEntry(actor, now, what)]);
       return sessions;
     });

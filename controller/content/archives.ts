@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { z } from 'zod';
@@ -206,7 +207,7 @@ export class Archives {
   #audit(
     tables: StoreTables,
     author: Author,
-    what: { action: string; target: string; detail: Record<string, unknown> },
+    what: { action: AuditAction; target: string; detail: Record<string, unknown> },
   ): Promise<void> {
     return tables.audit.append([auditEntry(author, this.#parts.clock.now(), what)]);
   }

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { NewAuditEntry } from '../store/audit.ts';
 
@@ -20,5 +21,5 @@ export const controllerAuthor = (organizationId: string): Author => ({
 export const auditEntry = (
   { name, organizationId, ipAddress, requestId }: Author,
   at: Instant,
-  what: { action: string; target: string; detail: Record<string, unknown> },
+  what: { action: AuditAction; target: string; detail: Record<string, unknown> },
 ): NewAuditEntry => ({ at, organizationId, actor: name, ...what, ipAddress, requestId });

@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import {
@@ -132,7 +133,7 @@ export class Releases {
 
   async #change(
     author: Author,
-    { name, version, action }: { name: string; version: string; action: string },
+    { name, version, action }: { name: string; version: string; action: AuditAction },
     change: (tables: StoreTables, row: ReleaseRow) => Promise<void>,
   ): Promise<ReleaseRow[]> {
     const { store, clock } = this.#parts;

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { EventType } from '../../shared/api/events.ts';
 import type { DeviceRow } from '../store/devices.ts';
@@ -10,7 +11,7 @@ export async function recordKey(
   done: {
     at: Instant;
     event: EventType;
-    action: string;
+    action: AuditAction;
     detail: Record<string, string>;
     ipAddress: string | null;
     requestId: string | null;

@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { EventType } from '../../shared/api/events.ts';
 import type { Clock, Instant } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
@@ -25,7 +26,7 @@ export interface RegistryParts extends EnrolParts {
 }
 
 interface Change {
-  action: string;
+  action: AuditAction;
   event: EventType;
   detail?: Record<string, unknown>;
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { signKeyChange } from '../../shared/node/key-change.ts';
@@ -125,7 +126,7 @@ const readKey = (path: string): KeyPair => importPrivateKey(readFileSync(path, '
 async function audit(
   tables: StoreTables,
   clock: Clock,
-  { action, detail }: { action: string; detail: Record<string, unknown> },
+  { action, detail }: { action: AuditAction; detail: Record<string, unknown> },
 ): Promise<void> {
   const organizations = await tables.access.organizations();
   await tables.audit.append(

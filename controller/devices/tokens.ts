@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
@@ -156,7 +157,7 @@ export class Tokens {
     return ticketPrefix + Buffer.from(JSON.stringify(ticket)).toString('base64url');
   }
 
-  #audit(actor: Actor, action: string, target: string, detail: Record<string, unknown>): NewAuditEntry {
+  #audit(actor: Actor, action: AuditAction, target: string, detail: Record<string, unknown>): NewAuditEntry {
     const { name, organizationId, ipAddress, requestId } = actor;
     return {
       at: this.#parts.clock.now(),

@@ -5,6 +5,7 @@ import type {
   CreateScheduledTask,
   RunScheduleAnswer,
 } from '../../shared/api/schedules.ts';
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { drawTaskCode } from '../../shared/ids.ts';
@@ -302,7 +303,7 @@ export class Schedules {
   async #tell(
     tables: StoreTables,
     actor: Actor,
-    action: string,
+    action: AuditAction,
     target: string,
     detail: Record<string, unknown>,
   ): Promise<void> {
@@ -324,7 +325,7 @@ export class Schedules {
   }
 }
 
-const eventOf = (action: string) => {
+const eventOf = (action: AuditAction) => {
   if (action === 'schedule.create') return 'schedule.created';
   return action === 'schedule.delete' ? 'schedule.deleted' : 'schedule.changed';
 };
@@ -355,7 +356,7 @@ function valuesOf(wish: ChangeSchedule, before: ScheduleValues): ScheduleValues 
   };
 }
 
-const auditAction = (before: ScheduleValues, after: ScheduleValues): string => {
+const auditAction = (before: ScheduleValues, after: ScheduleValues): AuditAction => {
   if (before.enabled === after.enabled) return 'schedule.update';
   return after.enabled ? 'schedule.enable' : 'schedule.disable';
 };

@@ -1,20 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
-import type { EventType } from '../../shared/api/events.ts';
+import { auditedEvents } from '../../shared/api/audit-actions.ts';
 import type { PageOf, Paging } from './access.ts';
 import type { AuditFilter, AuditRow } from './audit.ts';
 import { type Db, all } from './dialect.ts';
-
-/** Events that tell of a move, or of something else that changed a task. Their data says `by` whom. */
-const moves: EventType[] = [
-  'task.pending',
-  'task.started',
-  'task.completed',
-  'task.failed',
-  'task.cancelled',
-  'task.expired',
-  'task.cancel_requested',
-  'task.late_result',
-];
 
 /** One page of what was written down and of the moves of tasks, newest first. */
 export async function listAudit(db: Db, filter: AuditFilter, paging: Paging): Promise<PageOf<AuditRow>> {
@@ -81,7 +69,7 @@ function entryConditions({
 
 function eventConditions(db: Db, filter: AuditFilter): RawBuilder<unknown> {
   const { organizationId, actor, action, target, search, ...times } = filter;
-  const list = [sql`e.organization_id = ${organizationId}`, sql`e.type in ${db.dialect.list(moves)}`];
+  const list = [sql`e.organization_id = ${organizationId}`, sql`e.type in ${db.dialect.list(auditedEvents)}`];
   if (actor !== undefined) list.push(actorCondition(db, organizationId, actor));
   if (action !== undefined) list.push(sql`e.type = ${action}`);
   if (target !== undefined) list.push(sql`e.task_id = (select id from tasks where code = ${target})`);

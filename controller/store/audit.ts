@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Instant } from '../../shared/clock.ts';
 import type { PageOf, Paging } from './access.ts';
 import { listAudit } from './audit-list.ts';
@@ -8,14 +9,16 @@ export interface NewAuditEntry {
   at: Instant;
   organizationId: string | null;
   actor: string;
-  action: string;
+  action: AuditAction;
   target: string;
   detail: Record<string, unknown>;
   ipAddress: string | null;
   requestId: string | null;
 }
 
-export interface AuditRow extends NewAuditEntry {
+export interface AuditRow extends Omit<NewAuditEntry, 'action'> {
+  /** Also the type of an event. */
+  action: string;
   /** Negative for a move of a task: the event that tells of it. */
   id: number;
 }

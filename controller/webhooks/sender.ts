@@ -118,7 +118,7 @@ export class WebhookSender {
     await tables.events.append([
       { ...event, type: 'webhook.disabled', data: { webhook: webhook.name, reason } },
     ]);
-    const what = { action: 'webhook.disable', target: webhook.name, detail: { reason } };
+    const what = { action: 'webhook.disable', target: webhook.name, detail: { reason } } as const;
     await tables.audit.append([auditEntry(controllerAuthor(organizationId), now, what)]);
     this.#parts.log.warn({ webhook: webhook.name, organizationId, reason }, 'webhook disabled');
     return true;

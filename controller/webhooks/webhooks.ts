@@ -1,3 +1,4 @@
+import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { ChangeWebhook, CreateWebhook, Redeliver } from '../../shared/api/webhooks.ts';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
@@ -189,7 +190,7 @@ export class Webhooks {
     actor: Actor,
     nameOrId: string,
     what: {
-      action: string;
+      action: AuditAction;
       detail: Record<string, unknown>;
       values: (tables: StoreTables, before: WebhookRow) => Promise<WebhookValues>;
     },
@@ -206,7 +207,7 @@ export class Webhooks {
   async #audit(
     tables: StoreTables,
     actor: Actor,
-    { action, target, detail }: { action: string; target: string; detail: Record<string, unknown> },
+    { action, target, detail }: { action: AuditAction; target: string; detail: Record<string, unknown> },
   ): Promise<void> {
     await tables.audit.append([auditEntry(actor, this.#parts.clock.now(), { action, target, detail })]);
   }

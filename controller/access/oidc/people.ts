@@ -62,7 +62,7 @@ export class OidcPeople {
     }
     await tables.identities.link({ issuer, subject, email, linkedAt: now, usedAt: now });
     const actor: Actor = { name: email, organizationId, ...origin };
-    const what = { action: 'account.link_identity', target: email, detail: { issuer, subject } };
+    const what = { action: 'account.link_identity', target: email, detail: { issuer, subject } } as const;
     await tables.audit.append([auditEntry(actor, now, what)]);
     return email;
   }
@@ -88,7 +88,11 @@ export class OidcPeople {
     const row = { id: random.uuid(), organizationId: organization.id, email, name, role, createdAt: now };
     await tables.access.insertAccount(row);
     const actor: Actor = { name: email, organizationId: organization.id, ...origin };
-    const what = { action: 'account.create', target: email, detail: { role, issuer: claims.issuer } };
+    const what = {
+      action: 'account.create',
+      target: email,
+      detail: { role, issuer: claims.issuer },
+    } as const;
     await tables.audit.append([auditEntry(actor, now, what)]);
     return organization.id;
   }
