@@ -16,6 +16,26 @@ afterAll(() => api[Symbol.asyncDispose]());
 const create = (name: string, over: object = {}) =>
   api.call('POST', `${home}/schedules`, { body: { name, cron: '0 2 * * *', ...over } });
 
+test.each([
+  ['devices', ['fw-1', 'wf-2', 'nowhere'], 'No device matches wf-2 (did you mean fw-2?), nowhere'],
+  ['devices', ['fw.-2'], 'No device matches fw.-2 (did you mean fw-2?)'],
+])('what runs on %s %j is refused: no such device', async (selector, wanted, error) => {
+  const wish = { kind: 'RUN', request: { ...request, targets: { [selector]: wanted } } };
+  const refused = { status: 422, body: { code: 'unresolved_targets', error } };
+  expect(await create('misspelt', { scheduled_tasks: [wish] })).toMatchObject(refused);
+  await create('spelt');
+  const added = await api.call('POST', `${home}/scheduled-tasks`, { body: { schedule: 'spelt', ...wish } });
+  expect(added).toMatchObject(refused);
+  await api.call('DELETE', `${home}/schedules/spelt`);
+});
+
+test('what runs on patterns and labels is taken: their devices may be still to come', async () => {
+  const targets = { devices: ['fw.1', 'branch-.*'], labels: { site: 'oslo' }, ous: ['north'] };
+  const made = await create('growing', { scheduled_tasks: [{ request: { ...request, targets } }] });
+  expect(made.status, made.text).toBe(201);
+  await api.call('DELETE', `${home}/schedules/growing`);
+});
+
 describe('a schedule', () => {
   test('is created, read, changed and deleted', async () => {
     const made = await create('Nightly backup', {

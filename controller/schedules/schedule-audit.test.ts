@@ -4,8 +4,8 @@ import { CoreUnderTest } from '../../test/harness/core-under-test.ts';
 test('what a schedule runs is in the audit log without what is sent to devices, however it was changed', async () => {
   await using controller = await CoreUnderTest.start();
   const { core, actor, organization, store } = controller;
-  await controller.device('fw-1');
   const devices = Array.from({ length: 60 }, (_, at) => `fw-${at}`);
+  for (const name of devices) await controller.device(name);
   const request = {
     type: 'SCRIPT',
     targets: { devices },

@@ -46,7 +46,7 @@ test('what becomes of a schedule is told, each thing once, by its name', async (
 
 test('a time that is skipped is told with its reason, and not again by the next look', async () => {
   await using controller = await CoreUnderTest.start({ pollMs: minute });
-  const targets = { devices: ['nobody'] };
+  const targets = { devices: ['nobody.*'] };
   await controller.core.schedules.create(controller.actor, {
     name: 'hourly',
     cron: '0 * * * *',

@@ -21,6 +21,8 @@ import type {
 } from '../store/schedules.ts';
 import type { StoreTables } from '../store/store.ts';
 import type { Submission } from '../tasks/submit.ts';
+import { candidates } from '../tasks/target-candidates.ts';
+import { requireNames } from '../tasks/unknown-names.ts';
 import { parseCron } from './cron.ts';
 import { DueTimes } from './due-times.ts';
 import { scheduled } from './firer.ts';
@@ -283,13 +285,14 @@ export class Schedules {
     return { code, scheduleId, organizationId, kind, request, enabled, createdBy, createdAt: clock.now() };
   }
 
-  /** A request as it is kept: with defaults filled in. */
+  /** A request as it is kept: with defaults filled in. Throws `unresolved_targets` for names of devices that do not exist. */
   async #checked(
-    { releases }: StoreTables,
+    { devices, releases }: StoreTables,
     { organizationId }: Actor,
     what: { kind: ScheduledKind; request: unknown },
   ): Promise<string> {
-    const { body } = await readRequest(this.#parts, { organizationId, releases }, what);
+    const { body, targets } = await readRequest(this.#parts, { organizationId, releases }, what);
+    requireNames(targets, await candidates(devices, organizationId, targets));
     return JSON.stringify(body);
   }
 

@@ -67,7 +67,7 @@ describe('targets', () => {
     await controller.device('fw-1');
     const error = await refused(controller, { targets: { devices: ['fw-1', 'fw-2', 'x.*'] } });
     expect(error).toMatchObject({ code: 'unresolved_targets', detail: { unresolved: ['fw-2', 'x.*'] } });
-    expect(error.message).toBe('No device matches fw-2, x.*');
+    expect(error.message).toBe('No device matches fw-2 (did you mean fw-1?), x.*');
   });
 
   test('of labels and units that nobody carries are named, too', async () => {

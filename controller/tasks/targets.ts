@@ -4,6 +4,8 @@ import { AppError } from '../../shared/errors.ts';
 import type { Labels } from '../../shared/ids.ts';
 import type { TaskType } from '../../shared/task-types/task-type.ts';
 import { matchNames } from '../devices/name-pattern.ts';
+import { listed } from './listed.ts';
+import { noDevice } from './unknown-names.ts';
 import { lacking } from './find-task-type.ts';
 
 export interface BriefDevice {
@@ -41,11 +43,7 @@ export function resolveTargets(targets: Targets, devices: BriefDevice[], type: T
     ...addNamed(targets.devices ?? [], devices, chosen),
     ...emptySelectors(targets, devices),
   ];
-  if (unresolved.length > 0) {
-    throw new AppError('unresolved_targets', `No device matches ${listed(unresolved)}`, {
-      detail: { unresolved },
-    });
-  }
+  if (unresolved.length > 0) throw noDevice(unresolved, devices);
   for (const device of devices) {
     if (!chosen.has(device.id) && isSelected(targets, device))
       chosen.set(device.id, { device, named: false });
@@ -156,6 +154,3 @@ function obstacleOf(
   }
   return undefined;
 }
-
-const listed = (texts: string[]): string =>
-  texts.length <= 20 ? texts.join(', ') : `${texts.slice(0, 20).join(', ')} and ${texts.length - 20} more`;
