@@ -136,6 +136,15 @@ test('an archive that is not what was signed is not unpacked', async () => {
   expect(folder.trial()).toBeUndefined();
 });
 
+test('what an earlier try brought of the archive is used, and of another one removed', async () => {
+  const other = join(place.path, `download-${'0'.repeat(64)}`);
+  writeFileSync(other, 'of another release');
+  writeFileSync(join(place.path, `download-${wishOf().sha256}`), archive);
+  await expect(handlerOf().run(wishOf(), dummyContext())).rejects.toMatchObject({ code: 'bad_release' });
+  expect(fetched).toEqual([]);
+  expect(existsSync(other)).toBe(false);
+});
+
 test('an archive that cannot be unpacked leaves nothing behind', async () => {
   await expect(handlerOf().run(wishOf(), dummyContext())).rejects.toMatchObject({ code: 'bad_release' });
   expect(existsSync(join(folder.versions, '1.2.3_aB3dE6gH.tmp'))).toBe(false);

@@ -9,7 +9,7 @@ import {
 import { unreachable } from '../../shared/unreachable.ts';
 import { requireAdmissible } from '../releases/admission.ts';
 import { requireAgentTree } from '../releases/agent-tree.ts';
-import { fetchArchive } from '../releases/fetch-archive.ts';
+import { bytesHeld, downloadIn, fetchArchive } from '../releases/fetch-archive.ts';
 import type { ReleaseFolder, Trial } from '../releases/release-folder.ts';
 import { requireReversible, type SchemaRange } from '../releases/release-schema.ts';
 import { signedRelease, type TrustedKeys } from '../releases/trusted-release.ts';
@@ -68,8 +68,9 @@ async function installAgent(parts: PluginInstallParts, wish: InstallParameters, 
   const { folder } = parts;
   folder.create();
   const name = `${wish.version}_${context.code}`;
+  const archive = downloadIn(folder.path, wish.sha256);
   await fetchArchive(
-    folder.download,
+    archive,
     { code: context.code, ...wish },
     {
       release,
@@ -83,12 +84,14 @@ async function installAgent(parts: PluginInstallParts, wish: InstallParameters, 
     },
   );
   context.progress({ percent: 60, message: 'unpacking' });
-  await unpack(folder.download, join(folder.versions, name), {
+  await unpack(archive, join(folder.versions, name), {
     maxBytes: release.manifest.unpacked_bytes,
     signal: context.signal,
-    prove: (draft) => requireAgentTree(draft, wish.version),
+    prove: async (draft) => {
+      await requireAgentTree(draft, wish.version);
+      await requireReversible(draft, parts.schema);
+    },
   });
-  await requireReversible(join(folder.versions, name), parts.schema);
   context.signal.throwIfAborted();
   context.progress({ percent: 80, message: `${wish.version} is on trial` });
   folder.forgive(wish.sha256);
@@ -114,8 +117,10 @@ function admit({ folder, trusted, guard, platform }: PluginInstallParts, wish: I
   if (trial && ['ARMED', 'TRIAL', 'ROLLING_BACK'].includes(trial.state)) {
     throw new TaskError('busy', `Version ${trial.version} of task ${trial.task} is still on trial`);
   }
-  folder.keepOnly([nameOfCurrent(folder)]);
-  requireAdmissible(release.manifest, { platform, floor: folder.floor.version, folder: folder.path });
+  const archive = downloadIn(folder.path, wish.sha256);
+  folder.keepOnly([nameOfCurrent(folder), basename(archive)]);
+  const floor = folder.floor.version;
+  requireAdmissible(release.manifest, { platform, floor, folder: folder.path, held: bytesHeld(archive) });
   return release;
 }
 

@@ -1,12 +1,18 @@
+import type { Hash } from 'node:crypto';
 import type { z } from 'zod';
 import type { UploadName } from '../../shared/protocol/transfer.ts';
 import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 
 /** Bulk bytes between this device and its controller. Everything resumes after a lost connection, is capped, and is held against its digest. */
 export interface Transfers {
-  /** Bytes of a blob, in order; throws `TaskError('rejected_fetch')` in the end when they are not what the digest says, so nothing of them may be used before the end. */
+  /** Bytes of a blob, in order, behind those that are held; throws `TaskError('rejected_fetch')` in the end when they are not what the digest says, so nothing of them may be used before the end. */
   download(
-    request: { code: string; sha256: string; maxBytes: number },
+    request: {
+      code: string;
+      sha256: string;
+      maxBytes: number;
+      held?: { bytes: number; digest: Hash };
+    },
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array>;
   /** The secrets of the task's manifest, encrypted to this device's recipient. */

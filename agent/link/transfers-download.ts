@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TaskError } from '../../shared/errors.ts';
 import { blobPath } from '../../shared/protocol/transfer.ts';
@@ -11,18 +11,20 @@ export interface DownloadRequest {
   code: string;
   sha256: string;
   maxBytes: number;
+  /** Of an earlier process: so many bytes, and their SHA-256 so far. */
+  held?: { bytes: number; digest: Hash };
 }
 
-/** The bytes of a blob; after a lost connection it goes on behind those that were handed over. Throws in the end when the digest does not fit. */
+/** The bytes of a blob that are not held yet; after a lost connection it goes on behind those that were handed over. Throws in the end when the digest does not fit. */
 export async function* download(
   parts: TransferParts,
-  { code, sha256, maxBytes }: DownloadRequest,
+  { code, sha256, maxBytes, held }: DownloadRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const path = blobPath(code, sha256);
   const retries = new Retries({ ...parts, maxFailures: parts.limits.maxFailures });
-  const hash = createHash('sha256');
-  const blob: Blob = { received: 0, total: undefined };
+  const hash = held?.digest ?? createHash('sha256');
+  const blob: Blob = { received: held?.bytes ?? 0, total: undefined };
   while (blob.total === undefined || blob.received < blob.total) {
     const before = blob.received;
     try {

@@ -7,7 +7,13 @@ const spareBytes = 64 * 1024 * 1024;
 /** Throws `TaskError` when a release is not for this device: what can be known before a byte is fetched. */
 export function requireAdmissible(
   { platform, version, bytes, unpacked_bytes: unpackedBytes }: ReleaseManifest,
-  device: { platform: string; floor: string | undefined; folder: string },
+  device: {
+    platform: string;
+    floor: string | undefined;
+    folder: string;
+    /** Bytes of the archive that are there already. */
+    held?: number;
+  },
 ): void {
   if (platform !== 'any' && platform !== device.platform) {
     throw new TaskError(
@@ -22,7 +28,7 @@ export function requireAdmissible(
     );
   }
   const { bavail, bsize } = statfsSync(device.folder);
-  const needed = bytes + unpackedBytes + spareBytes;
+  const needed = Math.max(0, bytes - (device.held ?? 0)) + unpackedBytes + spareBytes;
   if (bavail * bsize < needed) {
     throw new TaskError(
       'disk_full',

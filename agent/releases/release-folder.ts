@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../../shared/node/replace-file.ts';
 import { FloorFile } from './floor-file.ts';
@@ -49,10 +49,6 @@ export class ReleaseFolder {
     return join(this.path, 'versions');
   }
 
-  get download(): string {
-    return join(this.path, 'download');
-  }
-
   get current(): string {
     return join(this.path, 'current');
   }
@@ -89,11 +85,12 @@ export class ReleaseFolder {
     return new FloorFile(join(this.path, 'floor'));
   }
 
-  /** Removes the trees that are not among these, and what was left half done. */
+  /** Removes the trees and downloads that are not among these, and what was left half done. */
   keepOnly(names: string[]): void {
-    rmSync(this.download, { force: true });
-    for (const name of readdirSync(this.versions)) {
-      if (!names.includes(name)) rmSync(join(this.versions, name), { recursive: true, force: true });
+    const downloads = readdirSync(this.path).filter((name) => name.startsWith('download'));
+    const trees = readdirSync(this.versions).map((name) => join('versions', name));
+    for (const path of [...downloads, ...trees].filter((one) => !names.includes(basename(one)))) {
+      rmSync(join(this.path, path), { recursive: true, force: true });
     }
   }
 }

@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
@@ -11,16 +10,14 @@ export type SchemaRange = z.output<typeof SchemaRange>;
 const answerWithinMs = 30_000;
 
 /**
- * Throws `TaskError('bad_release')`, and removes the tree, when the version in it and the one that runs now could not go on with each
- * other's database: neither the trial nor the way back must end without one.
+ * Throws `TaskError('bad_release')` when the version in a tree and the one that runs now could not go on with each other's database: neither
+ * the trial nor the way back must end without one.
  */
 export async function requireReversible(tree: string, own: SchemaRange): Promise<void> {
   const other = await schemaOfRelease(tree);
   // A version from before anybody asked added nothing that is not known.
   const obstacle = other && obstacleBetween(other, own);
-  if (obstacle === undefined) return;
-  rmSync(tree, { recursive: true, force: true });
-  throw new TaskError('bad_release', obstacle);
+  if (obstacle !== undefined) throw new TaskError('bad_release', obstacle);
 }
 
 function obstacleBetween(release: SchemaRange, own: SchemaRange): string | undefined {
