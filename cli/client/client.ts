@@ -13,6 +13,7 @@ import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './sessions.ts';
 import { syncRoutes } from './sync.ts';
 import { taskRoutes } from './tasks.ts';
+import { taskTypeRoutes } from './task-types.ts';
 import { variableRoutes } from './variables.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -20,6 +21,7 @@ import { webhookRoutes } from './webhooks.ts';
 export const createClient = (http: Http, organization: string) => ({
   http,
   tasks: taskRoutes(http, organization),
+  taskTypes: taskTypeRoutes(http, organization),
   runs: runRoutes(http, organization),
   devices: deviceRoutes(http, organization),
   access: accessRoutes(http, organization),

@@ -194,7 +194,7 @@ function understood<Schema extends z.ZodType>(
   requestId: string | undefined,
 ): z.output<Schema> {
   const outcome = schema.safeParse(body);
-  const wrong = outcome.error?.issues.find((issue) => issue.code !== 'invalid_value');
+  const wrong = outcome.error?.issues.find((issue) => !isUnknownWord(issue));
   if (wrong === undefined) return body as z.output<Schema>;
   throw new CliError(
     'failed',
@@ -202,3 +202,9 @@ function understood<Schema extends z.ZodType>(
     { code: 'unexpected_answer', hint: 'Do the versions of muster and the controller fit?', requestId },
   );
 }
+
+/** A list of words may stand beside a pattern for others. */
+const isUnknownWord = (issue: z.core.$ZodIssue): boolean =>
+  issue.code === 'invalid_value' ||
+  (issue.code === 'invalid_union' &&
+    issue.errors.some((issues) => issues.length > 0 && issues.every(isUnknownWord)));

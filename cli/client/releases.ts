@@ -1,5 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import type { PluginInstallRequest } from '../../shared/api/releases.ts';
+import { given } from '../arguments/given.ts';
 import type { Http } from './http.ts';
 import { homeOf, type Paging } from './paging.ts';
 
@@ -23,11 +24,11 @@ export const releaseRoutes = (http: Http, organization: string) => {
         answer: async () => (await schemas()).Release,
       }),
 
-    promote: (version: string) =>
-      http.request('POST', `${pathOf(version)}/promote`, { body: {}, answer: ofVersion }),
+    promote: (version: string, name: string | undefined) =>
+      http.request('POST', `${pathOf(version)}/promote`, { body: given({ name }), answer: ofVersion }),
 
-    yank: (version: string) =>
-      http.request('POST', `${pathOf(version)}/yank`, { body: {}, answer: ofVersion }),
+    yank: (version: string, name: string | undefined) =>
+      http.request('POST', `${pathOf(version)}/yank`, { body: given({ name }), answer: ofVersion }),
 
     install: (body: PluginInstallRequest, idempotencyKey: string) =>
       http.request('POST', `${home}/plugin-install`, {

@@ -31,6 +31,11 @@ export const groups: Group[] = [
     load: async () => (await import('./task.ts')).addTaskCommands,
   },
   {
+    name: 'task-type',
+    summary: 'What can be run, and which parameters it takes',
+    load: async () => (await import('./task-type.ts')).addTaskTypeCommands,
+  },
+  {
     name: 'question',
     summary: 'What running tasks ask, and answering it',
     load: async () => (await import('./question.ts')).addQuestionCommands,
@@ -107,7 +112,7 @@ export const groups: Group[] = [
   },
   {
     name: 'release',
-    summary: 'Releases of the agent that devices can be told to install',
+    summary: 'Releases of the agent and of plugins that devices can be told to install',
     load: async () => (await import('./release.ts')).addReleaseCommands,
   },
   {

@@ -97,6 +97,68 @@ test('plugin-install sends what was asked for', async () => {
   });
 });
 
+const plugin: Release = { ...release, name: 'netdiag', version: '1.0.0', platform: 'any' };
+
+test('a plugin is listed, added, promoted and yanked by its name', async () => {
+  using folder = temporaryFolder('plugin');
+  const file = join(folder.path, 'netdiag.plugin.tar.zst');
+  writeFileSync(file, 'bytes');
+  writeFileSync(`${file}.minisig`, 'signature text');
+  controller.on(`POST ${root}`, { status: 201, body: plugin });
+  controller.on(`GET ${root}`, { body: { items: [plugin], total: 1, page: 1, per_page: 30, pages: 1 } });
+  for (const change of ['promote', 'yank']) {
+    controller.on(`POST ${root}/1.0.0/${change}`, { body: { items: [plugin] } });
+  }
+  const added = await muster('release', 'add', file);
+  expect(added.stderr).toContain('muster run plugin-install netdiag --version 1.0.0');
+  expect((await muster('release', 'list')).stdout).toMatch(/netdiag .*1\.0\.0 .*any/);
+  expect((await muster('release', 'list', '-q')).stdout).toBe('netdiag@1.0.0\n');
+  await muster('release', 'promote', 'netdiag@1.0.0');
+  await muster('release', 'yank', 'netdiag@1.0.0', '--yes');
+  expect(controller.seen.slice(-2).map(({ body }) => body)).toEqual([
+    { name: 'netdiag' },
+    { name: 'netdiag' },
+  ]);
+  expect(await muster('release', 'promote', 'netdiag')).toMatchObject({ exitCode: 2 });
+});
+
+test.each([
+  [['netdiag'], { name: 'netdiag' }],
+  [['netdiag', '--version', '1.0.0'], { name: 'netdiag', version: '1.0.0' }],
+  [['--version', '1.0.0', 'netdiag'], { name: 'netdiag', version: '1.0.0' }],
+  [['--plugin', 'netdiag', '--version', '1.0.0'], { name: 'netdiag', version: '1.0.0' }],
+  [['--version', '1.2.0'], { version: '1.2.0' }],
+])('plugin-install %j names what is installed', async (args, wanted) => {
+  const answer = { run: null, type: 'PLUGIN_INSTALL', total: 0, tasks: [], skipped: [] };
+  controller.on(`POST ${home}/plugin-install`, { body: answer });
+  await muster('run', 'plugin-install', '--device', 'fw-1', ...args);
+  const { targets: _, ...body } = controller.seen[0]?.body as Record<string, unknown>;
+  expect(body).toEqual(wanted);
+});
+
+test('plugin-install takes one plugin and one version', async () => {
+  for (const words of [
+    ['netdiag', 'other'],
+    ['1.0.0', '1.0.1'],
+  ]) {
+    expect(await muster('run', 'plugin-install', '--device', 'fw-1', ...words)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('expected one plugin and one version'),
+    });
+  }
+});
+
+test('plugin-remove takes a plugin away', async () => {
+  const answer = { run: null, type: 'PLUGIN_INSTALL', total: 0, tasks: [], skipped: [] };
+  controller.on(`POST ${home}/plugin-install`, { body: answer });
+  await muster('run', 'plugin-remove', 'netdiag', '--device', 'fw-1');
+  expect(controller.seen[0]?.body).toEqual({
+    targets: { devices: ['fw-1'] },
+    name: 'netdiag',
+    remove: true,
+  });
+});
+
 test('plugin-install with --schedule says what a schedule installs', async () => {
   controller.on(`POST ${home}/scheduled-tasks`, { status: 201, body: scheduled });
   const end = await muster('run', 'plugin-install', '--all', '--schedule', 'nightly');

@@ -6,9 +6,11 @@ import { addRunHealthCheck } from './run/health-check.ts';
 import { addRunList } from './run/list.ts';
 import { addRunPing } from './run/ping.ts';
 import { addRunPluginInstall } from './run/plugin-install.ts';
+import { addRunPluginRemove } from './run/plugin-remove.ts';
 import { addRunPower } from './run/power.ts';
 import { addRunRetry } from './run/retry.ts';
 import { addRunScript } from './run/script.ts';
+import { addRunTask } from './run/task.ts';
 import { addRunTranscript } from './run/transcript.ts';
 import { addRunWatch } from './run/watch.ts';
 
@@ -17,8 +19,10 @@ export function addRunCommands({ command, open }: GroupParts): void {
   addRunPing(command, open);
   addRunPower(command, open);
   addRunPluginInstall(command, open);
+  addRunPluginRemove(command, open);
   addRunScript(command, open);
   addRunHealthCheck(command, open);
+  addRunTask(command, open);
   addRunAgentTask(command, open);
   command.commandsGroup('Runs, the tasks that one command made:');
   addRunList(command, open);

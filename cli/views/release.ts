@@ -1,11 +1,15 @@
 import type { Release } from '../../shared/api/releases.ts';
+import { agentPackage } from '../../shared/release.ts';
 import { bytesText } from '../output/bytes.ts';
 import type { View } from '../output/view.ts';
 
+const isAgent = (name = agentPackage): boolean => name === agentPackage;
+
 export const releaseView: View<Release> = {
   noun: 'releases',
-  key: ({ version }) => version,
+  key: ({ name, version }) => (isAgent(name) ? version : `${name}@${version}`),
   columns: [
+    { head: 'NAME', value: ({ name = agentPackage }) => name },
     { head: 'VERSION', value: ({ version }) => version },
     { head: 'PLATFORM', value: ({ platform }) => platform },
     { head: 'STATUS', value: ({ status }) => status },
@@ -14,6 +18,7 @@ export const releaseView: View<Release> = {
     { head: 'ADDED', value: ({ created_at }, paint) => paint.time(created_at) },
   ],
   fields: (release, paint) => [
+    ['Name', release.name ?? agentPackage],
     ['Version', release.version],
     ['Platform', release.platform],
     ['Status', release.status],

@@ -16,11 +16,19 @@ export const TaskTypeInfo = z.object({
   rerun: z.boolean().describe('may run again after a crash in the middle'),
   needs_idle: z.boolean().describe('runs only when nothing else does, unless forced'),
   disruptive: z.boolean().describe('people are asked before it is sent'),
+  plugin: z.string().nullish().describe('the plugin that adds it; null for what is built in'),
+  plugin_version: z
+    .string()
+    .nullish()
+    .describe('the version of the plugin that says so: the promoted one, else the newest'),
   parameters: JsonSchema.nullable(),
   result: JsonSchema.nullable(),
 });
 export type TaskTypeInfo = z.output<typeof TaskTypeInfo>;
 
-/** GET /api/v1/task-types: all of them, so without pages. */
+/** GET /api/v1/task-types. The task types of plugins are those of this organization, the caller’s own when it is absent. */
+export const TaskTypeQuery = z.strictObject({ organization: z.string().optional() });
+
+/** All of them, so without pages. */
 export const TaskTypeList = z.object({ items: z.array(TaskTypeInfo) });
 export type TaskTypeList = z.output<typeof TaskTypeList>;

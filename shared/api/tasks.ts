@@ -7,10 +7,13 @@ import { taskTypeNames } from '../task-types/task-type.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
 import { WaitingQuestion } from './questions.ts';
 
+const oneOrOther = (names: readonly string[]): string =>
+  `expected one of ${names.join(', ')}, or PLUGIN.TYPE of a plugin`;
+
 export const TaskStatus = z.enum(taskStateNames);
 /** Built in, or of a plugin. */
-export const TaskTypeName = z.union([z.enum(taskTypeNames), PluginTaskTypeName]);
-export const RunTypeName = z.union([z.enum(runTypeNames), PluginTaskTypeName]);
+export const TaskTypeName = z.union([z.enum(taskTypeNames), PluginTaskTypeName], oneOrOther(taskTypeNames));
+export const RunTypeName = z.union([z.enum(runTypeNames), PluginTaskTypeName], oneOrOther(runTypeNames));
 
 /** One task. `payload` is JSON as a string, as existing clients of this resource expect. */
 export const Task = z.object({

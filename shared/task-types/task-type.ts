@@ -140,6 +140,9 @@ const pluginTraits: TaskTypeTraits = {
 
 export const isBuiltIn = (type: string): type is BuiltInTaskType => Object.hasOwn(taskTypes, type);
 
+export const isPluginTaskType = (text: string): text is PluginTaskType =>
+  /^[A-Z][A-Z0-9_]{0,31}\.[A-Z][A-Z0-9_]{0,31}$/.test(text);
+
 /** Traits of a task type, built in or of a plugin. */
 export const traitsOf = (type: TaskType): TaskTypeTraits =>
   isBuiltIn(type) ? taskTypes[type] : pluginTraits;

@@ -6,7 +6,7 @@ import { releaseView } from '../../views/release.ts';
 export function addReleaseList(group: Command, open: Open): void {
   group
     .command('list')
-    .description('List releases of the agent, newest first')
+    .description('List releases of the agent and of plugins, newest first')
     .addOption(pageOption())
     .addOption(perPageOption('releases'))
     .action(async ({ page, perPage }) => {

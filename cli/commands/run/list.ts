@@ -3,6 +3,7 @@ import { runTypeNames } from '../../../shared/run-type.ts';
 import { oneOf } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
 import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
+import { typeName } from '../../arguments/task-type-name.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import type { Open } from '../../environment.ts';
 import { runView } from '../../views/run.ts';
@@ -14,7 +15,7 @@ export function addRunList(group: Command, open: Open): void {
   group
     .command('list')
     .description('List runs, newest first')
-    .option('--type <type>', `one of ${runTypeNames.join(', ')}`, oneOf(runTypeNames))
+    .option('--type <type>', `one of ${runTypeNames.join(', ')}, or PLUGIN.TYPE`, typeName(runTypeNames))
     .option('--status <status>', `one of ${statuses.join(', ')}`, oneOf(statuses))
     .option('--trigger <trigger>', `one of ${triggers.join(', ')}`, oneOf(triggers))
     .option('--schedule <name>', 'only runs of this schedule')

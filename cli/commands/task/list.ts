@@ -4,6 +4,7 @@ import { taskTypeNames } from '../../../shared/task-types/task-type.ts';
 import { flag, oneOf } from '../../arguments/argument-parsers.ts';
 import { given } from '../../arguments/given.ts';
 import { pageOption, perPageOption } from '../../arguments/paging-options.ts';
+import { typeName } from '../../arguments/task-type-name.ts';
 import { pastTime, pastTimeHelp } from '../../arguments/past-time.ts';
 import type { Open } from '../../environment.ts';
 import { taskView } from '../../views/task.ts';
@@ -14,7 +15,7 @@ export function addTaskList(group: Command, open: Open): void {
     .description('List tasks of the organization')
     .option('--device <regex>', 'only devices whose name matches')
     .option('--status <status>', `one of ${taskStateNames.join(', ')}`, oneOf(taskStateNames))
-    .option('--type <type>', `one of ${taskTypeNames.join(', ')}`, oneOf(taskTypeNames))
+    .option('--type <type>', `one of ${taskTypeNames.join(', ')}, or PLUGIN.TYPE`, typeName(taskTypeNames))
     .option('--expired [bool]', 'true: only expired tasks, false: all others', flag)
     .option('--created-after <time>', pastTimeHelp)
     .option('--created-before <time>', 'as --created-after')
