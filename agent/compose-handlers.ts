@@ -4,9 +4,28 @@ import { taskContracts } from '../shared/task-types/contracts.ts';
 import type { AgentConfig } from './config.ts';
 import { handlers } from './handlers/registry.ts';
 import type { ControllerClock } from './link/controller-clock.ts';
-import { describeHelper, handlerByUser, remoteHandler } from './root-helper/remote-handler.ts';
+import { describeHelper } from './root-helper/helper-connection.ts';
+import { handlerByUser, type RemoteHelper, remoteHandler } from './root-helper/remote-handler.ts';
 import type { Handlers } from './runner/runner.ts';
 import { ownUser } from './system/user.ts';
+
+/** What the agent tells its root helper of the controller. */
+interface HelperKnowledge {
+  config: AgentConfig;
+  controllerClock: ControllerClock;
+  controllerKeys: ControllerKeys;
+}
+
+/** Undefined when the agent does everything itself. */
+export function rootHelperOf({
+  config,
+  controllerClock,
+  controllerKeys,
+}: HelperKnowledge): RemoteHelper | undefined {
+  const { socket: path } = config.root_helper;
+  if (path === undefined) return undefined;
+  return { path, controllerNow: () => controllerClock.now(), keyChanges: () => controllerKeys.changes };
+}
 
 interface Offered {
   handlers: Handlers;
@@ -19,26 +38,15 @@ interface Offered {
  */
 export async function composeHandlers(
   own: Offered,
-  parts: {
-    config: AgentConfig;
-    log: Logger;
-    controllerClock: ControllerClock;
-    controllerKeys: ControllerKeys;
-  },
+  parts: HelperKnowledge & { log: Logger },
 ): Promise<Offered> {
-  const { socket: path } = parts.config.root_helper;
-  if (path === undefined) return { handlers: { ...handlers, ...own.handlers }, facts: own.facts };
+  const helper = rootHelperOf(parts);
+  if (!helper) return { handlers: { ...handlers, ...own.handlers }, facts: own.facts };
 
   const { PING, HEALTH_CHECK, SCRIPT } = handlers;
   const unprivileged = { PING, HEALTH_CHECK, SCRIPT } as Handlers;
-  const { controllerClock, controllerKeys } = parts;
-  const helper = {
-    path,
-    controllerNow: () => controllerClock.now(),
-    keyChanges: () => controllerKeys.changes,
-  };
   try {
-    const { taskTypes, facts } = await describeHelper(path);
+    const { taskTypes, facts } = await describeHelper(helper.path);
     const remote: Handlers = {};
     for (const contract of Object.values(taskContracts)) {
       if (taskTypes.includes(contract.name)) remote[contract.name] = remoteHandler(contract, helper);
@@ -48,7 +56,7 @@ export async function composeHandlers(
   } catch (error) {
     parts.log.error(
       { event: 'helper.missing', err: error },
-      `no root helper at ${path}: only what needs no root is offered`,
+      `no root helper at ${helper.path}: only what needs no root is offered`,
     );
     return { handlers: unprivileged, facts: { root_helper: 'missing' } };
   }

@@ -12,13 +12,14 @@ import type { DataFolder } from './data-folder.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DeviceKey } from './device-key.ts';
 import { askingAs, controllerKeysOf, type Identity, readIdentity, readKeys } from './identity.ts';
-import { composeHandlers } from './compose-handlers.ts';
+import { composeHandlers, rootHelperOf } from './compose-handlers.ts';
 import { createConnectHandler } from './handlers/connect.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
 import { HttpTransfers } from './link/transfers.ts';
-import { giveDeviceKey } from './root-helper/remote-handler.ts';
+import { helperPrograms } from './root-helper/helper-programs.ts';
+import { giveDeviceKey } from './root-helper/helper-connection.ts';
 import { type KeyRotationParts, rotateDeviceKey } from './rotate-device-key.ts';
 import type { KeyRotation } from './loops/session.ts';
 import { lockInstance } from './store/instance-lock.ts';
@@ -75,7 +76,9 @@ export async function openContext(options: {
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const system = await composeSystem(options, identity);
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
-  const { handlers, facts } = await composeHandlers(own, { config, log, controllerClock, controllerKeys });
+  const known = { config, log, controllerClock, controllerKeys };
+  const { handlers, facts } = await composeHandlers(own, known);
+  const helper = rootHelperOf(known);
   const parts: AgentParts = {
     db,
     system: withFacts(system, facts),
@@ -99,6 +102,7 @@ export async function openContext(options: {
         upload: (request, signal) => transfers.upload(request, signal),
         spool: folder.spool,
         deviceName: identity.name,
+        elsewhere: helper && helperPrograms(helper),
       }),
     },
     makeRoom: () => reserve.giveUp(),

@@ -7,6 +7,7 @@ import { composeConfiguration } from './compose-configuration.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DeviceKey } from './device-key.ts';
+import { createProgramsHandler } from './handlers/connect-programs.ts';
 import { createPluginInstallHandler } from './handlers/plugin-install.ts';
 import type { Handler } from './handlers/handler.ts';
 import { handlers } from './handlers/registry.ts';
@@ -20,6 +21,7 @@ import { OrderLedger } from './root-helper/order-ledger.ts';
 import { lockInstance } from './store/instance-lock.ts';
 import { schemaRange } from './store/schema.ts';
 import { createLinuxSystem } from './system/linux.ts';
+import { createStreams } from './system/streams/create-streams.ts';
 
 /** Where the Debian package lies. */
 const packageHome = '/usr/lib/muster-agent';
@@ -81,6 +83,17 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
         ...configuration.handlers,
         PLUGIN_INSTALL: installHandler(config, transfers),
       },
+      programsHandler: (bytes) =>
+        createProgramsHandler(
+          {
+            streams: createStreams(),
+            policy: config.remote_access,
+            upload: (request, signal) => transfers.upload(request, signal),
+            spool: folder.spool,
+            deviceName: identity.name,
+          },
+          bytes,
+        ),
       policy: config.policy,
       ledger: new OrderLedger(join(folder.path, 'orders')),
       system,

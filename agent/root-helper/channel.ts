@@ -1,9 +1,13 @@
+import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { z } from 'zod';
 import { parseJson } from '../../shared/parse.ts';
+import { ChannelBytes } from './channel-bytes.ts';
 
 /** One end of the connection between the agent and the root helper: typed messages in order, until it closes. */
 export interface Channel<Sent> {
+  /** What a session's programs read and write; nobody reads it when there is none. */
+  readonly bytes: Duplex;
   /** Bytes that the other end has not taken yet. */
   readonly bufferedBytes: number;
   send(message: Sent): void;
@@ -17,8 +21,13 @@ export function openChannel<Sent, Received extends z.ZodType>(
   listener: { message(message: z.output<Received>): void; closed(reason: string): void },
 ): Channel<Sent> {
   let wrong: string | undefined;
-  ws.on('message', (data: RawData) => {
+  const bytes = new ChannelBytes(ws);
+  ws.on('message', (data: RawData, isBinary: boolean) => {
     try {
+      if (isBinary) {
+        if (bytes.receive(data as Buffer)) return; // `nodebuffer` is the default of ws
+        throw new Error('the other side sent bytes that nobody reads');
+      }
       listener.message(parseJson('a message of the root helper’s socket', received, String(data)));
     } catch (error) {
       wrong = error instanceof Error ? error.message : String(error);
@@ -28,10 +37,13 @@ export function openChannel<Sent, Received extends z.ZodType>(
   ws.on('error', (error) => {
     wrong ??= error.message;
   });
-  ws.on('close', (_code, reason) =>
-    listener.closed(wrong ?? (reason.toString('utf8') || 'the other side closed')),
-  );
+  ws.on('close', (_code, reason) => {
+    const why = wrong ?? (reason.toString('utf8') || 'the other side closed');
+    listener.closed(why);
+    bytes.destroy(new Error(why));
+  });
   return {
+    bytes,
     get bufferedBytes() {
       return ws.bufferedAmount;
     },

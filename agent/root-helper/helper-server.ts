@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { TaskError } from '../../shared/errors.ts';
 import { openChannel } from './channel.ts';
-import { type HelperParts, HelperTask } from './helper-task.ts';
+import { type HelperParts, HelperTask, type RunningTasks } from './helper-task.ts';
 import { type HelperAnswer, HelperRequest, maxMessageBytes } from './messages.ts';
 
-/** One more is refused: the agent's lanes hold fewer. */
-const maxConnections = 32;
+/** One more is refused. An agent's lanes hold fewer unless its configuration opens very many; every session has a connection. */
+const maxConnections = 320;
 
 /** Where to listen: a path, or the socket that systemd opened and gave to this process. */
 export type HelperAddress = { path: string } | { fd: number };
@@ -20,28 +20,34 @@ export async function serveHelper(
 ): Promise<void> {
   const server = createServer((_request, response) => void response.writeHead(426).end());
   const wss = new WebSocketServer({ server, maxPayload: maxMessageBytes, perMessageDeflate: false });
-  const running = new Set<Promise<void>>();
+  const connections = new Set<Promise<void>>();
+  const running: RunningTasks = new Map();
   wss.on('connection', (ws) => {
-    if (running.size >= maxConnections) {
+    if (connections.size >= maxConnections) {
       ws.close(1013, `the root helper already serves ${maxConnections} connections`);
       return;
     }
-    const served = serveOne(parts, ws, signal).finally(() => running.delete(served));
-    running.add(served);
+    const served = serveOne(parts, { ws, running }, signal).finally(() => connections.delete(served));
+    connections.add(served);
   });
   await listening(server, address);
   await aborted(signal);
   server.close();
-  await Promise.all(running);
+  await Promise.all(connections);
   for (const ws of wss.clients) ws.terminate();
 }
 
 /** One connection: one description, or one task. Settles when both the connection and the task are over. */
-async function serveOne(parts: HelperParts, ws: WebSocket, signal: AbortSignal): Promise<void> {
+async function serveOne(
+  parts: HelperParts,
+  { ws, running }: { ws: WebSocket; running: RunningTasks },
+  signal: AbortSignal,
+): Promise<void> {
   const over = Promise.withResolvers<void>();
   let task: HelperTask | undefined;
   let ended: Promise<void> = Promise.resolve();
-  const leave = (): void => task?.stop(new TaskError('agent_stopping', 'The agent went away'));
+  const leave = (why: string): void => task?.stop(new TaskError('agent_stopping', why));
+  const leaveAtEnd = (): void => leave('The root helper stops');
   const channel = openChannel<HelperAnswer, typeof HelperRequest>(ws, HelperRequest, {
     message: (request) => {
       if (request.type === 'describe') channel.send(described(parts));
@@ -49,11 +55,7 @@ async function serveOne(parts: HelperParts, ws: WebSocket, signal: AbortSignal):
       else if (request.type === 'stop') task?.stop(new TaskError(request.code, request.message));
       else if (request.type !== 'run') task?.returned(request);
       else if (!task) {
-        const started = new HelperTask(
-          parts,
-          (answer) => channel.send(answer),
-          () => channel.bufferedBytes,
-        );
+        const started = new HelperTask(parts, channel, running);
         task = started;
         ended = started.run(request).then((outcome) => {
           if (started.isLeft) ws.terminate();
@@ -62,14 +64,14 @@ async function serveOne(parts: HelperParts, ws: WebSocket, signal: AbortSignal):
       }
     },
     closed: () => {
-      leave();
+      leave('The agent went away');
       over.resolve();
     },
   });
-  signal.addEventListener('abort', leave, { once: true });
+  signal.addEventListener('abort', leaveAtEnd, { once: true });
   await Promise.race([over.promise, aborted(signal)]);
   await ended;
-  signal.removeEventListener('abort', leave);
+  signal.removeEventListener('abort', leaveAtEnd);
 }
 
 const described = ({ handlers, facts }: HelperParts): HelperAnswer => ({

@@ -1,9 +1,11 @@
+import type { Duplex } from 'node:stream';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
 import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { TaskOrder } from '../../shared/protocol/task.ts';
+import { Connect } from '../../shared/task-types/connect.ts';
 import { traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Handler, HandlerContext } from '../handlers/handler.ts';
 import { type Policy, requireAllowed } from '../runner/policy.ts';
@@ -13,6 +15,7 @@ import { verifyOrder } from '../runner/verify-order.ts';
 import type { System } from '../system/system.ts';
 import type { HelperAnswer, HelperOutcome, HelperRequest } from './messages.ts';
 import type { OrderLedger } from './order-ledger.ts';
+import type { Channel } from './channel.ts';
 import { HelperCalls } from './helper-calls.ts';
 
 /** What the root helper decides and works with; nothing of it comes from the agent. */
@@ -24,6 +27,8 @@ export interface HelperParts {
   takeDeviceKey(pem: string): string;
   /** The task types that need root, and how they are run. */
   handlers: Handlers;
+  /** Runs the programs of a session for the agent at the other end of `bytes`. */
+  programsHandler(bytes: Duplex): Handler;
   policy: Policy;
   ledger: OrderLedger;
   system: System;
@@ -37,6 +42,9 @@ export interface HelperParts {
 
 type Run = Extract<HelperRequest, { type: 'run' }>;
 
+/** Ends of the tasks that run now, by their codes: of one task never two run beside each other. */
+export type RunningTasks = Map<string, Promise<void>>;
+
 /** Output that the agent has not taken; lines beyond it are dropped and counted. */
 const maxWaitingBytes = 8 * 1024 * 1024;
 
@@ -48,17 +56,17 @@ const maxWaitingBytes = 8 * 1024 * 1024;
  */
 export class HelperTask {
   readonly #parts: HelperParts;
-  readonly #answer: (answer: HelperAnswer) => void;
-  readonly #waitingBytes: () => number;
+  readonly #agent: Channel<HelperAnswer>;
+  readonly #running: RunningTasks;
   readonly #stop = new AbortController();
   readonly #calls: HelperCalls;
   #dropped = 0;
 
-  constructor(parts: HelperParts, answer: (answer: HelperAnswer) => void, waitingBytes: () => number) {
+  constructor(parts: HelperParts, agent: Channel<HelperAnswer>, running: RunningTasks) {
     this.#parts = parts;
-    this.#answer = answer;
-    this.#waitingBytes = waitingBytes;
-    this.#calls = new HelperCalls(answer, this.#stop.signal);
+    this.#agent = agent;
+    this.#running = running;
+    this.#calls = new HelperCalls((call) => agent.send(call), this.#stop.signal);
   }
 
   stop(reason: TaskError): void {
@@ -73,17 +81,35 @@ export class HelperTask {
   async run(request: Run): Promise<HelperOutcome> {
     try {
       const order = this.#verified(request);
-      const known = this.#parts.ledger.end(order);
-      if (known) return known;
-      return await this.#runOnce(order, request);
+      return await this.#alone(order.code, async () => {
+        const known = this.#parts.ledger.end(order);
+        return known ?? (await this.#runOnce(order, request));
+      });
     } catch (error) {
       return this.#failed(error);
     }
   }
 
+  /** Nobody picks up what another connection still runs: it is waited for, which is short when its agent is gone. */
+  async #alone(code: string, work: () => Promise<HelperOutcome>): Promise<HelperOutcome> {
+    for (let other = this.#running.get(code); other; other = this.#running.get(code)) await other;
+    this.#stop.signal.throwIfAborted();
+    const over = Promise.withResolvers<void>();
+    this.#running.set(code, over.promise);
+    try {
+      return await work();
+    } finally {
+      this.#running.delete(code);
+      over.resolve();
+    }
+  }
+
   async #runOnce(order: TaskOrder, request: Run): Promise<HelperOutcome> {
-    const { ledger, log, handlers } = this.#parts;
-    const handler = handlers[order.taskType as keyof Handlers];
+    const { ledger, log, handlers, programsHandler } = this.#parts;
+    const handler =
+      order.taskType === Connect.name
+        ? programsHandler(this.#agent.bytes)
+        : handlers[order.taskType as keyof Handlers];
     if (!handler) {
       throw new TaskError('unknown_type', `The root helper of this device does not run ${order.taskType}`);
     }
@@ -147,7 +173,7 @@ export class HelperTask {
       timeoutMs,
       instanceId,
       output: (stream, text) => this.#output(stream, text),
-      progress: (progress) => this.#answer({ type: 'progress', ...progress }),
+      progress: (progress) => this.#agent.send({ type: 'progress', ...progress }),
       reportPhase: async (phase, message) => {
         await this.#calls.call('reportPhase', { phase, message });
       },
@@ -158,16 +184,16 @@ export class HelperTask {
   }
 
   #output(stream: 'stdout' | 'stderr' | 'agent', text: string): void {
-    if (this.#waitingBytes() > maxWaitingBytes) {
+    if (this.#agent.bufferedBytes > maxWaitingBytes) {
       this.#dropped += 1;
       return;
     }
     if (this.#dropped > 0) {
       const told = `${this.#dropped} lines are missing here: the agent did not take them`;
       this.#dropped = 0;
-      this.#answer({ type: 'output', stream: 'agent', text: told });
+      this.#agent.send({ type: 'output', stream: 'agent', text: told });
     }
-    this.#answer({ type: 'output', stream, text });
+    this.#agent.send({ type: 'output', stream, text });
   }
 
   #failed(error: unknown): HelperOutcome {

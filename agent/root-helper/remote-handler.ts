@@ -1,4 +1,3 @@
-import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
@@ -6,8 +5,9 @@ import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import type { TaskContract } from '../../shared/task-types/task-type.ts';
 import { unreachable } from '../../shared/unreachable.ts';
 import type { Handler, HandlerContext, Interrupted } from '../handlers/handler.ts';
-import { type Channel, openChannel } from './channel.ts';
-import { HelperAnswer, type HelperOutcome, type HelperRequest, maxMessageBytes } from './messages.ts';
+import type { Channel } from './channel.ts';
+import { lost, openHelper } from './helper-connection.ts';
+import type { HelperAnswer, HelperOutcome, HelperRequest } from './messages.ts';
 
 export interface RemoteHelper {
   /** Of its socket. */
@@ -28,45 +28,6 @@ const Wish = z.object({
 const stopsWithinMs = 600_000;
 const maxTries = 3;
 const askAgainMs = 2_000;
-const connectMs = 10_000;
-const describeMs = 10_000;
-
-/** What the root helper of this machine does. Rejects when there is none. */
-export async function describeHelper(
-  path: string,
-): Promise<{ taskTypes: string[]; facts: Record<string, unknown> }> {
-  const { taskTypes, facts } = await askAtOnce(path, { type: 'describe' }, 'described');
-  return { taskTypes, facts };
-}
-
-/** The helper signs its requests to the controller with this key (PEM) from now on. Rejects when it is not there, or does not take it. */
-export async function giveDeviceKey(path: string, key: string): Promise<void> {
-  await askAtOnce(path, { type: 'device_key', key }, 'taken');
-}
-
-/** A question that the helper answers at once. */
-async function askAtOnce<Type extends HelperAnswer['type']>(
-  path: string,
-  request: HelperRequest,
-  expected: Type,
-): Promise<Extract<HelperAnswer, { type: Type }>> {
-  type Expected = Extract<HelperAnswer, { type: Type }>;
-  const answer = Promise.withResolvers<Expected>();
-  const channel = await open(path, {
-    message: (message) => {
-      if (message.type === expected) answer.resolve(message as Expected);
-    },
-    closed: (reason) => answer.reject(lost(reason)),
-  });
-  const late = setTimeout(() => answer.reject(lost(`no answer within ${describeMs / 1000} s`)), describeMs);
-  try {
-    channel.send(request);
-    return await answer.promise;
-  } finally {
-    clearTimeout(late);
-    channel.close();
-  }
-}
 
 /** Runs tasks of a type in the root helper: the signed order goes there, output and the end come back. */
 export function remoteHandler(contract: TaskContract, helper: RemoteHelper): Handler {
@@ -122,28 +83,37 @@ async function askOnce(
   context: HandlerContext,
   interrupted: Interrupted | undefined,
 ): Promise<unknown> {
-  const { order, signal } = context;
-  if (!order) throw new TaskError('internal', 'The signed order of this task is not known any more');
+  const { signal } = context;
+  const request = runRequest(helper, context, interrupted);
   signal.throwIfAborted();
   const end = Promise.withResolvers<HelperOutcome>();
   const withdrawals = new Map<number, AbortController>();
-  const channel = await open(helper.path, {
+  const channel = await openHelper(helper.path, {
     message: (message) => obey(message, { channel, context, withdrawals, end: end.resolve }),
     closed: (reason) => end.reject(lost(reason)),
   });
   const stop = (): void => channel.send({ type: 'stop', ...told(signal.reason) });
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const controllerTime = helper.controllerNow();
-    const { instanceId } = context;
-    const keyChanges = helper.keyChanges?.() ?? [];
-    const known = { instanceId, controllerTime, keyChanges, ...(interrupted && { interrupted }) };
-    channel.send({ type: 'run', ...order, ...known });
+    channel.send(request);
     return valueOf(await end.promise);
   } finally {
     signal.removeEventListener('abort', stop);
     channel.close();
   }
+}
+
+/** Asks for the task of the order that `context` holds. */
+export function runRequest(
+  helper: RemoteHelper,
+  { order, instanceId }: HandlerContext,
+  interrupted?: Interrupted,
+): HelperRequest {
+  if (!order) throw new TaskError('internal', 'The signed order of this task is not known any more');
+  const controllerTime = helper.controllerNow();
+  const keyChanges = helper.keyChanges?.() ?? [];
+  const known = { instanceId, controllerTime, keyChanges, ...(interrupted && { interrupted }) };
+  return { type: 'run', ...order, ...known };
 }
 
 function valueOf(outcome: HelperOutcome): unknown {
@@ -217,30 +187,3 @@ const told = (error: unknown): { code: string; message: string } =>
   error instanceof TaskError
     ? { code: error.code, message: error.message }
     : { code: 'internal', message: error instanceof Error ? error.message : String(error) };
-
-const lost = (reason: string): TaskError =>
-  new TaskError('helper_lost', `The root helper of this device is not there: ${reason}`);
-
-/** Settles when the connection stands. */
-async function open(
-  path: string,
-  listener: { message(message: HelperAnswer): void; closed(reason: string): void },
-): Promise<Channel<HelperRequest>> {
-  const ws = new WebSocket(`ws+unix:${path}:/`, {
-    maxPayload: maxMessageBytes,
-    perMessageDeflate: false,
-    handshakeTimeout: connectMs,
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let isOpen = false;
-  ws.once('open', () => {
-    isOpen = true;
-    resolve();
-  });
-  const channel = openChannel<HelperRequest, typeof HelperAnswer>(ws, HelperAnswer, {
-    message: listener.message,
-    closed: (reason) => (isOpen ? listener.closed(reason) : reject(lost(reason))),
-  });
-  await promise;
-  return channel;
-}

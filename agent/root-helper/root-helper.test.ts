@@ -1,96 +1,28 @@
 import { join } from 'node:path';
-import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TaskError } from '../../shared/errors.ts';
-import { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import { signKeyChange } from '../../shared/node/key-change.ts';
-import {
-  exportPrivateKey,
-  generateKeyPair,
-  importPrivateKey,
-  keyFingerprint,
-  type KeyPair,
-  signText,
-} from '../../shared/node/keys.ts';
-import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
+import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair } from '../../shared/node/keys.ts';
+import { systemClock } from '../../shared/node/system-clock.ts';
 import { Reboot } from '../../shared/task-types/reboot.ts';
 import { Script } from '../../shared/task-types/script.ts';
 import { Shutdown } from '../../shared/task-types/shutdown.ts';
-import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { until } from '../../test/harness/until.ts';
 import { type DummyContext, dummyContext } from '../handlers/dummy-context.ts';
 import { type Handler, handle, type Interrupted } from '../handlers/handler.ts';
 import { script } from '../handlers/script.ts';
-import { DummyMachine } from '../system/dummy/machine.ts';
-import { createProcesses } from '../system/processes.ts';
-import type { HelperParts } from './helper-task.ts';
-import { serveHelper } from './helper-server.ts';
+import { describeHelper, giveDeviceKey } from './helper-connection.ts';
+import { HelperUnderTest } from './helper-under-test.ts';
 import { OrderLedger } from './order-ledger.ts';
-import { describeHelper, giveDeviceKey, handlerByUser, remoteHandler } from './remote-handler.ts';
+import { handlerByUser, remoteHandler } from './remote-handler.ts';
 
-let folder: ReturnType<typeof temporaryFolder>;
-let stop: AbortController;
-let served: Promise<void>;
-let keys: KeyPair;
-let path: string;
-let sequence = 0;
+let helper: HelperUnderTest;
 
 beforeEach(() => {
-  folder = temporaryFolder('root-helper');
-  path = join(folder.path, 'helper.sock');
-  keys = generateKeyPair();
+  helper = new HelperUnderTest();
 });
 
-afterEach(async () => {
-  stop.abort(new Error('the test is over'));
-  await served;
-  folder[Symbol.dispose]();
-});
-
-async function begin(given: Partial<HelperParts> = {}): Promise<void> {
-  stop = new AbortController();
-  const machine = new DummyMachine({ clock: systemClock, random: systemRandom });
-  const parts: HelperParts = {
-    deviceId: 'device-1',
-    controllerKeys: new ControllerKeys({
-      controllerId: 'c',
-      pinned: keys.publicKey,
-      now: () => systemClock.now(),
-    }),
-    takeDeviceKey: (pem) => keyFingerprint(importPrivateKey(pem).publicKey),
-    handlers: { SCRIPT: script },
-    policy: {},
-    ledger: new OrderLedger(join(folder.path, 'orders')),
-    system: { ...machine, processes: createProcesses() },
-    clock: systemClock,
-    random: systemRandom,
-    log: pino({ level: 'silent' }),
-    facts: { encryption_recipient: 'age1example' },
-    learnControllerTime: () => undefined,
-    ...given,
-  };
-  served = serveHelper(parts, { path }, stop.signal);
-  await until('the helper answers', () => describeHelper(path));
-}
-
-const helper = () => ({ path, controllerNow: () => systemClock.now() });
-
-/** What the agent hands on: the order as it came, and the signature. */
-function context(order: Record<string, unknown>, given: { by?: KeyPair } = {}): DummyContext {
-  sequence += 1;
-  const text = JSON.stringify({
-    device: 'device-1',
-    code: 'aB3dE6gH',
-    attempt: 1,
-    timeoutMs: 60_000,
-    force: false,
-    expiresAt: systemClock.now() + 60_000,
-    sequence,
-    ...order,
-  });
-  const signature = signText(text, (given.by ?? keys).privateKey);
-  return Object.assign(dummyContext(), { clock: systemClock, order: { order: text, signature } });
-}
+afterEach(() => helper[Symbol.asyncDispose]());
 
 const inScript = (text: string) => ({ taskType: 'SCRIPT', parameters: { script: text } });
 const again = (one: DummyContext): DummyContext =>
@@ -98,9 +30,9 @@ const again = (one: DummyContext): DummyContext =>
 const interrupted: Interrupted = { bootId: 'b', currentBootId: 'b', instanceId: 'i', startedAt: 1 };
 
 test('runs what the controller signed; output, progress and the end come back', async () => {
-  await begin();
-  const wish = context(inScript('echo hello; echo oops >&2; exit 3'));
-  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+  await helper.begin();
+  const wish = helper.context(inScript('echo hello; echo oops >&2; exit 3'));
+  await expect(remoteHandler(Script, helper.remote()).run({}, wish)).rejects.toMatchObject({
     code: 'exit_code',
     result: { exit_code: 3, stdout_lines: 1 },
   });
@@ -108,8 +40,8 @@ test('runs what the controller signed; output, progress and the end come back', 
 });
 
 test('says what it can do', async () => {
-  await begin();
-  expect(await describeHelper(path)).toEqual({
+  await helper.begin();
+  expect(await describeHelper(helper.path)).toEqual({
     taskTypes: ['SCRIPT'],
     facts: { encryption_recipient: 'age1example' },
   });
@@ -120,44 +52,43 @@ test.each([
   ['for another device', {}, { device: 'device-2' }, 'wrong_device'],
   ['of a type that it does not run', {}, { taskType: 'REBOOT', parameters: {} }, 'unknown_type'],
 ])('refuses an order %s', async (_what, signed, order, code) => {
-  await begin();
-  const mark = join(folder.path, 'ran');
-  const wish = context({ ...inScript(`touch ${mark}`), ...order }, signed);
-  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({ code });
+  await helper.begin();
+  const mark = join(helper.folder.path, 'ran');
+  const wish = helper.context({ ...inScript(`touch ${mark}`), ...order }, signed);
+  await expect(remoteHandler(Script, helper.remote()).run({}, wish)).rejects.toMatchObject({ code });
 });
 
 test('the policy of the device counts, whatever the agent thinks of it', async () => {
-  await begin({ policy: { script_users: ['nobody'] } });
-  await expect(remoteHandler(Script, helper()).run({}, context(inScript('true')))).rejects.toMatchObject({
+  await helper.begin({ policy: { script_users: ['nobody'] } });
+  await expect(
+    remoteHandler(Script, helper.remote()).run({}, helper.context(inScript('true'))),
+  ).rejects.toMatchObject({
     code: 'policy',
   });
 });
 
 test('an order runs once: whoever asks again is told how it ended', async () => {
-  await begin();
-  const log = join(folder.path, 'log');
-  const wish = context(inScript(`echo ran >> ${log}; wc -l < ${log}`));
-  const first = await remoteHandler(Script, helper()).run({}, wish);
+  await helper.begin();
+  const log = join(helper.folder.path, 'log');
+  const wish = helper.context(inScript(`echo ran >> ${log}; wc -l < ${log}`));
+  const first = await remoteHandler(Script, helper.remote()).run({}, wish);
   const second = again(wish);
-  expect(await remoteHandler(Script, helper()).run({}, second)).toEqual(first);
+  expect(await remoteHandler(Script, helper.remote()).run({}, second)).toEqual(first);
   expect(wish.lines).toEqual(['stdout: 1']);
   expect(second.lines).toEqual([]);
 });
 
 test('an order that was begun does not begin anew; it is picked up, and its type says what that means', async () => {
-  await begin();
-  const wish = context(inScript('sleep 60'));
-  const stopped = expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+  await helper.begin();
+  const wish = helper.context(inScript('sleep 60'));
+  const stopped = expect(remoteHandler(Script, helper.remote()).run({}, wish)).rejects.toMatchObject({
     code: 'interrupted', // asked again by itself, as after a crash
   });
-  await until('it runs', () =>
-    new OrderLedger(join(folder.path, 'orders')).has(JSON.parse(wish.order?.order ?? '')),
-  );
-  stop.abort(new Error('the helper stops'));
-  await served;
-  await begin();
+  await until('it runs', () => helper.ledger().has(JSON.parse(wish.order?.order ?? '')));
+  await helper.end();
+  await helper.begin();
   await stopped;
-  await expect(remoteHandler(Script, helper()).run({}, again(wish))).rejects.toMatchObject({
+  await expect(remoteHandler(Script, helper.remote()).run({}, again(wish))).rejects.toMatchObject({
     code: 'interrupted',
   });
 });
@@ -173,11 +104,11 @@ test('what may begin anew does so once', async () => {
     },
     async () => 'rerun',
   ) as Handler;
-  await begin({ handlers: { REBOOT: twice } });
-  const remote = remoteHandler(Reboot, helper());
-  const wish = context({ taskType: 'REBOOT', parameters: {} });
+  await helper.begin({ handlers: { REBOOT: twice } });
+  const remote = remoteHandler(Reboot, helper.remote());
+  const wish = helper.context({ taskType: 'REBOOT', parameters: {} });
   // Its first end is kept, so let the ledger know it as begun only.
-  new OrderLedger(join(folder.path, 'orders')).begin(JSON.parse(wish.order?.order ?? ''));
+  helper.ledger().begin(JSON.parse(wish.order?.order ?? ''));
   await expect(remote.run({}, wish)).rejects.toMatchObject({ code: 'replayed' });
   expect(await remote.recover?.({}, interrupted, again(wish))).toBe('rerun');
   runs = 1;
@@ -185,10 +116,10 @@ test('what may begin anew does so once', async () => {
 });
 
 test('a request to stop reaches the task', async () => {
-  await begin();
+  await helper.begin();
   const over = new AbortController();
-  const wish = Object.assign(context(inScript('echo begun; sleep 60')), { signal: over.signal });
-  const ended = remoteHandler(Script, helper()).run({}, wish);
+  const wish = Object.assign(helper.context(inScript('echo begun; sleep 60')), { signal: over.signal });
+  const ended = remoteHandler(Script, helper.remote()).run({}, wish);
   await until('it runs', () => wish.lines.length > 0);
   over.abort(new TaskError('cancelled', 'A person asked for it'));
   await expect(ended).rejects.toMatchObject({ code: 'cancelled' });
@@ -200,9 +131,9 @@ test('what only the agent can do is asked of it in the middle', async () => {
     journal.write({ seen: true });
     return { powering_off_at: 'now', link_closed_at: null, boot_id: 'b' };
   }) as Handler;
-  await begin({ handlers: { SHUTDOWN: tells } });
-  const wish = context({ taskType: 'SHUTDOWN', parameters: {} });
-  await remoteHandler(Shutdown, helper()).run({}, wish);
+  await helper.begin({ handlers: { SHUTDOWN: tells } });
+  const wish = helper.context({ taskType: 'SHUTDOWN', parameters: {} });
+  await remoteHandler(Shutdown, helper.remote()).run({}, wish);
   expect(wish.phases).toEqual(['powering_off']);
 });
 
@@ -212,9 +143,9 @@ test('a person is asked through the agent, and the question can be withdrawn', a
     const second = await ask({ prompt: 'Sure?', options: ['yes', 'no'] }, AbortSignal.timeout(20));
     return { previous_boot_id: first, boot_id: second, downtime_ms: 1 };
   }) as Handler;
-  await begin({ handlers: { REBOOT: asks } });
+  await helper.begin({ handlers: { REBOOT: asks } });
   const asked: string[] = [];
-  const wish = Object.assign(context({ taskType: 'REBOOT', parameters: {} }), {
+  const wish = Object.assign(helper.context({ taskType: 'REBOOT', parameters: {} }), {
     ask: async ({ prompt }: { prompt: string }, withdrawn?: AbortSignal) => {
       asked.push(prompt);
       if (prompt === 'Now?') return 'yes';
@@ -223,7 +154,7 @@ test('a person is asked through the agent, and the question can be withdrawn', a
       });
     },
   });
-  expect(await remoteHandler(Reboot, helper()).run({}, wish)).toMatchObject({
+  expect(await remoteHandler(Reboot, helper.remote()).run({}, wish)).toMatchObject({
     previous_boot_id: 'yes',
     boot_id: 'withdrawn',
   });
@@ -231,25 +162,26 @@ test('a person is asked through the agent, and the question can be withdrawn', a
 });
 
 test('without a helper the error says so', async () => {
-  await begin();
-  const nowhere = remoteHandler(Script, { ...helper(), path: join(folder.path, 'nothing.sock') });
-  const wish = Object.assign(context(inScript('true')), {
+  await helper.begin();
+  const nowhere = remoteHandler(Script, {
+    ...helper.remote(),
+    path: join(helper.folder.path, 'nothing.sock'),
+  });
+  const wish = Object.assign(helper.context(inScript('true')), {
     clock: { ...systemClock, sleep: async () => undefined },
   });
   await expect(nowhere.run({}, wish)).rejects.toMatchObject({ code: 'helper_lost' });
 });
 
 test('only what is asked as another user goes to the helper', async () => {
-  await begin();
-  const both = handlerByUser(script, remoteHandler(Script, helper()), 'me');
-  const { order: _order, ...here } = context(inScript('true'));
+  await helper.begin();
+  const both = handlerByUser(script, remoteHandler(Script, helper.remote()), 'me');
+  const { order: _order, ...here } = helper.context(inScript('true'));
   await expect(both.run({ user: 'root' }, here)).rejects.toMatchObject({ code: 'internal' });
 });
 
 test('orders below those that were forgotten are refused', () => {
-  stop = new AbortController();
-  served = Promise.resolve();
-  const ledger = new OrderLedger(join(folder.path, 'orders'), 8);
+  const ledger = new OrderLedger(join(helper.folder.path, 'orders'), 8);
   const order = (number: number) => ({
     ...{
       device: 'd',
@@ -286,42 +218,42 @@ function changed(old: KeyPair, next: KeyPair) {
 }
 
 test('an order of the controller’s new key runs once the helper saw itself that the old key handed on to it', async () => {
-  await begin();
+  await helper.begin();
   const next = generateKeyPair();
-  const wish = () => context(inScript('true'), { by: next });
-  await expect(remoteHandler(Script, helper()).run({}, wish())).rejects.toMatchObject({
+  const wish = () => helper.context(inScript('true'), { by: next });
+  await expect(remoteHandler(Script, helper.remote()).run({}, wish())).rejects.toMatchObject({
     code: 'bad_signature',
   });
 
-  const knowing = { ...helper(), keyChanges: () => [changed(keys, next)] };
+  const knowing = { ...helper.remote(), keyChanges: () => [changed(helper.keys, next)] };
   await expect(remoteHandler(Script, knowing).run({}, wish())).resolves.toMatchObject({ exit_code: 0 });
 });
 
 test('an agent cannot make the helper obey a key that the controller did not hand on to', async () => {
-  await begin();
+  await helper.begin();
   const [own, other] = [generateKeyPair(), generateKeyPair()];
-  const stolen = { ...changed(keys, own), by_old: changed(other, own).by_old };
+  const stolen = { ...changed(helper.keys, own), by_old: changed(other, own).by_old };
   for (const change of [changed(other, own), stolen]) {
-    const lying = { ...helper(), keyChanges: () => [change] };
-    const wish = context(inScript('true'), { by: own });
+    const lying = { ...helper.remote(), keyChanges: () => [change] };
+    const wish = helper.context(inScript('true'), { by: own });
     await expect(remoteHandler(Script, lying).run({}, wish)).rejects.toMatchObject({ code: 'bad_signature' });
   }
 });
 
 test('takes another key of the device for its requests, which gives orders no more weight', async () => {
   const taken: string[] = [];
-  await begin({
+  await helper.begin({
     takeDeviceKey: (pem) => {
       taken.push(importPrivateKey(pem).publicKey);
       return 'fingerprint';
     },
   });
   const next = generateKeyPair();
-  await giveDeviceKey(path, exportPrivateKey(next.privateKey));
+  await giveDeviceKey(helper.path, exportPrivateKey(next.privateKey));
   expect(taken).toEqual([next.publicKey]);
-  const wish = context(inScript('true'), { by: next });
-  await expect(remoteHandler(Script, helper()).run({}, wish)).rejects.toMatchObject({
+  const wish = helper.context(inScript('true'), { by: next });
+  await expect(remoteHandler(Script, helper.remote()).run({}, wish)).rejects.toMatchObject({
     code: 'bad_signature',
   });
-  await expect(giveDeviceKey(path, 'no key')).rejects.toMatchObject({ code: 'helper_lost' });
+  await expect(giveDeviceKey(helper.path, 'no key')).rejects.toMatchObject({ code: 'helper_lost' });
 });

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { once } from 'node:events';
+import { drained } from '../../shared/node/drained.ts';
 import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import { RecordParser, recordBytes } from '../../shared/tunnel/record.ts';
 import { type OpenRequest, type RecordType, sentSignals } from '../../shared/tunnel/service.ts';
@@ -21,7 +21,7 @@ export async function serveExec(
     ...(cwd === undefined ? {} : { cwd }),
     ...(user === undefined ? {} : { user }),
   });
-  stream.once('close', () => void program.close());
+  closeWith(stream, program);
   await Promise.all([feed(stream, program), tell(stream, program)]);
 }
 
@@ -40,11 +40,15 @@ async function feed(stream: MuxStream, program: OpenProgram): Promise<void> {
   });
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
     parser.push(chunk);
-    if (program.stdin.writableNeedDrain && program.stdin.writable) {
-      await Promise.race([once(program.stdin, 'drain'), once(program.stdin, 'close')]);
-    }
+    await drained(program.stdin);
   }
   program.stdin.end();
+}
+
+/** What was started for a stream ends with it, also when the stream was over before it had started. */
+export function closeWith(stream: MuxStream, started: { close(): Promise<void> }): void {
+  if (stream.closed) void started.close();
+  else stream.once('close', () => void started.close());
 }
 
 /** Only signals of the list; anything else is ignored. */
@@ -68,6 +72,6 @@ async function sendRecord(stream: MuxStream, type: RecordType, payload: Uint8Arr
   let hasRoom = true;
   for (const part of recordBytes(type, payload)) hasRoom = stream.write(part);
   if (hasRoom || stream.destroyed) return;
-  await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+  await drained(stream);
   if (stream.destroyed) throw new Error('the stream is over');
 }

@@ -26,7 +26,11 @@ export const RemoteAccess = z.strictObject({
     .describe('those of them that a read-only session may use'),
   shell: z.boolean().default(true),
   exec: z.boolean().default(true),
-  user: z.string().max(32).optional().describe('user of shells and commands; the agent’s own when absent'),
+  user: z
+    .string()
+    .max(32)
+    .optional()
+    .describe('user of shells and commands; root beside a root helper, else the agent’s own, when absent'),
   always_record: z.boolean().default(false).describe('record every shell, asked or not'),
 });
 export type RemoteAccess = z.output<typeof RemoteAccess>;

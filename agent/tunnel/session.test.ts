@@ -7,9 +7,8 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../shared/node/system-clock.ts';
 import { Mux } from '../../shared/node/mux/mux.ts';
-import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
-import { RecordParser, recordBytes } from '../../shared/tunnel/record.ts';
-import { openRequestBytes, type RecordType } from '../../shared/tunnel/service.ts';
+import { openRequestBytes } from '../../shared/tunnel/service.ts';
+import { outcome, Shown, write } from '../../test/harness/session-records.ts';
 import { until } from '../../test/harness/until.ts';
 import { createStreams } from '../system/streams/create-streams.ts';
 import { leftRecordings, Recordings } from './recordings.ts';
@@ -58,26 +57,6 @@ async function opened(policy: object = {}, more: Partial<SessionParts> = {}) {
   const operator = new Mux(near, { side: 'operator', onClose: () => {} });
   return { session, operator, ended, stop };
 }
-
-/** Everything a program said, by stream. */
-async function outcome(stream: MuxStream): Promise<Record<RecordType, string>> {
-  const parts: Record<string, Uint8Array[]> = {};
-  const parser = new RecordParser((type, payload) => (parts[type] ??= []).push(payload));
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) parser.push(chunk);
-  const text = (type: RecordType): string => Buffer.concat(parts[type] ?? []).toString('latin1');
-  return {
-    stdin: '',
-    stdout: text('stdout'),
-    stderr: text('stderr'),
-    resize: '',
-    signal: '',
-    exit: text('exit'),
-  };
-}
-
-const write = (stream: MuxStream, type: RecordType, payload: Uint8Array): void => {
-  for (const part of recordBytes(type, payload)) stream.write(part);
-};
 
 test('a command runs with its input, both outputs apart, and its exit code', async () => {
   const { operator } = await opened();
@@ -147,19 +126,14 @@ test('a shell has a terminal, of the size that it is told', async () => {
   const recordings = new Recordings({ folder, code: 'aB3dE6gH' }, systemClock, 'edge-1');
   const { operator, stop, ended } = await opened({}, { recordings });
   const stream = operator.open(openRequestBytes({ service: 'shell', columns: 91, rows: 17, term: 'xterm' }));
-  const size = new Uint8Array([0, 120, 0, 40]);
-  write(stream, 'stdin', Buffer.from('stty size; tty\n'));
-  let seen = '';
-  const parser = new RecordParser((type, payload) => {
-    if (type === 'stdout') seen += Buffer.from(payload).toString();
-  });
-  stream.on('data', (chunk: Buffer) => parser.push(chunk));
-  await until('the size is told', () => seen.includes('17 91') && seen.includes('/dev/pts/'));
-  write(stream, 'resize', size);
-  write(stream, 'stdin', Buffer.from('stty size\n'));
-  await until('the new size is told', () => seen.includes('40 120'));
-  write(stream, 'stdin', Buffer.from('exit 7\n'));
-  await once(stream, 'end');
+  const shown = new Shown(stream);
+  shown.type('stty size; tty\n');
+  await shown.until(/17 91[^]*\/dev\/pts\//);
+  shown.resize(120, 40);
+  shown.type('stty size\n');
+  await shown.until(/40 120/);
+  shown.type('exit 7\n');
+  await shown.ended();
   stop.abort(new Error('enough'));
   expect(await ended).toEqual({ code: 'closedByPerson', message: 'enough' });
   const [recording] = await recordings.finish();

@@ -11,6 +11,7 @@ import type { Streams } from '../system/streams/streams.ts';
 import { serveExec } from './exec-service.ts';
 import type { Recordings } from './recordings.ts';
 import { type RemoteAccess, requireService, serviceName } from './remote-access.ts';
+import { relay } from './relay.ts';
 import { serveShell } from './shell-service.ts';
 import { serveTcp } from './tcp-service.ts';
 import { Peers } from './peers.ts';
@@ -24,6 +25,9 @@ export interface SessionParts {
   maxMs: number;
   /** Undefined: shells are not recorded. */
   recordings: Recordings | undefined;
+  /** Opens shells and commands elsewhere, for an agent that may not start them itself; it is handed the request as it came. */
+  openProgram?: ((request: Uint8Array) => Promise<MuxStream>) | undefined;
+  windowBudgetBytes?: number | undefined;
 }
 
 export interface SessionEnd {
@@ -58,6 +62,7 @@ export class DeviceSession {
     this.#activeMs = parts.clock.monotonic();
     this.#mux = new Mux(socket, {
       side: 'device',
+      windowBudgetBytes: parts.windowBudgetBytes,
       onStream: (stream) => void this.#serve(stream),
       onClose: (code, message) => {
         this.#ended.resolve({ code, message });
@@ -109,9 +114,10 @@ export class DeviceSession {
   }
 
   #join(stream: MuxStream, request: OpenRequest): Promise<void> {
-    const { streams, policy, recordings } = this.#parts;
+    const { streams, policy, recordings, openProgram } = this.#parts;
     const signal = this.#over.signal;
     if (request.service === 'tcp') return serveTcp(stream, request, streams, signal);
+    if (openProgram) return openProgram(stream.request).then((program) => relay(stream, program));
     if (request.service === 'exec') return serveExec(stream, request, streams, policy.user);
     return serveShell(stream, request, { streams, user: policy.user, recording: recordings?.begin(request) });
   }

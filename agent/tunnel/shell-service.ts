@@ -1,8 +1,9 @@
+import { drained } from '../../shared/node/drained.ts';
 import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import { RecordParser } from '../../shared/tunnel/record.ts';
 import type { OpenRequest } from '../../shared/tunnel/service.ts';
 import type { Streams, Terminal } from '../system/streams/streams.ts';
-import { deliverSignal, send, sendExit } from './exec-service.ts';
+import { closeWith, deliverSignal, send, sendExit } from './exec-service.ts';
 import type { Recording } from './recording.ts';
 
 type ShellRequest = Extract<OpenRequest, { service: 'shell' }>;
@@ -15,7 +16,7 @@ export async function serveShell(
 ): Promise<void> {
   const { streams, user, recording } = parts;
   const terminal = await streams.terminal({ columns, rows, term, ...(user === undefined ? {} : { user }) });
-  stream.once('close', () => void terminal.close());
+  closeWith(stream, terminal);
   if (recording) terminal.output.on('data', (bytes: Buffer) => recording.output(bytes));
   await Promise.all([feed(stream, terminal, recording), tell(stream, terminal)]);
 }
@@ -29,7 +30,7 @@ async function tell(stream: MuxStream, terminal: Terminal): Promise<void> {
 
 async function feed(stream: MuxStream, terminal: Terminal, recording: Recording | undefined): Promise<void> {
   const parser = new RecordParser((type, payload) => {
-    if (type === 'stdin') terminal.write(payload);
+    if (type === 'stdin' && terminal.input.writable) terminal.input.write(payload);
     if (type === 'resize' && payload.length === 4) {
       const view = new DataView(payload.buffer, payload.byteOffset);
       const columns = view.getUint16(0) || 80;
@@ -39,5 +40,8 @@ async function feed(stream: MuxStream, terminal: Terminal, recording: Recording 
     }
     if (type === 'signal') deliverSignal(payload, (name) => terminal.signal(name));
   });
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) parser.push(chunk);
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    parser.push(chunk);
+    await drained(terminal.input);
+  }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { drained } from '../../shared/node/drained.ts';
 import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import { RecordParser, recordBytes } from '../../shared/tunnel/record.ts';
 import { ExitReport, type RecordType } from '../../shared/tunnel/service.ts';
@@ -8,8 +9,8 @@ import { ExitReport, type RecordType } from '../../shared/tunnel/service.ts';
 export async function feedStdin(source: Readable, stream: MuxStream): Promise<void> {
   for await (const chunk of source as AsyncIterable<Buffer>) {
     if (stream.destroyed || stream.writableEnded) return;
-    if (!writeRecord(stream, 'stdin', chunk))
-      await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+    writeRecord(stream, 'stdin', chunk);
+    await drained(stream);
   }
   stream.end();
 }

@@ -24,7 +24,8 @@ export interface TerminalWish {
 export interface Terminal {
   /** Pauses and resumes what `output` emits. */
   readonly output: Readable;
-  write(bytes: Uint8Array): void;
+  /** What is typed. It is full when the program does not read. */
+  readonly input: Writable;
   resize(columns: number, rows: number): void;
   signal(name: NodeJS.Signals): void;
   readonly ended: Promise<ProcessEnd>;

@@ -7,6 +7,7 @@ import type { ProcessEnd } from '../system.ts';
 import { permittedUser, type User, userSwitch } from '../user.ts';
 import { signalGroup } from './program.ts';
 import type { Streams, Terminal } from './streams.ts';
+import { TerminalInput } from './terminal-input.ts';
 
 /** Output that the reader did not take yet, in bytes; beyond it the terminal is not read, and its program waits. */
 const outputBufferBytes = 64 * 1024;
@@ -49,7 +50,7 @@ export const openTerminal =
     });
     return {
       output,
-      write: (bytes) => pty.write(bytes as unknown as string), // its types know strings only; it writes what it is given
+      input: new TerminalInput(pty),
       resize: (width, height) => pty.resize(width, height),
       signal: (name) => signalGroup(pty.pid, name),
       ended,

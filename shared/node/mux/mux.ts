@@ -19,6 +19,8 @@ export interface MuxOptions {
   /** The operator's side opens odd streams, the device's even ones. */
   side: 'operator' | 'device';
   maxStreams?: number;
+  /** Bytes that the windows of its streams may grow by together; 0 where the path is so short that they need not grow. */
+  windowBudgetBytes?: number | undefined;
   /** A stream that the peer opened. Without it such streams are refused. */
   onStream?: (stream: MuxStream) => void;
   /** The session is over, once. */
@@ -29,7 +31,7 @@ export interface MuxOptions {
 const turnBytes = 32 * 1024;
 /** Bytes of frames that answer the peer (credits, pongs, resets) and that it does not read: beyond this it is not one of ours. */
 const maxUnreadBytes = 4 * 1024 * 1024;
-const budgetBytes = 64 * 1024 * 1024;
+const defaultBudgetBytes = 64 * 1024 * 1024;
 
 /**
  * Many streams over one connection.
@@ -40,7 +42,7 @@ const budgetBytes = 64 * 1024 * 1024;
  * - The end of the connection ends every stream with an error: nothing that was cut short looks complete.
  */
 export class Mux implements StreamSession {
-  readonly budget = new WindowBudget(budgetBytes);
+  readonly budget: WindowBudget;
   readonly #socket: Duplex;
   readonly #options: MuxOptions;
   readonly #streams = new Map<number, MuxStream>();
@@ -62,6 +64,7 @@ export class Mux implements StreamSession {
   constructor(socket: Duplex, options: MuxOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.budget = new WindowBudget(options.windowBudgetBytes ?? defaultBudgetBytes);
     this.#nextId = options.side === 'operator' ? 1 : 2;
     this.#parser = new FrameParser({
       data: (id, part) => this.#data(id, part),
