@@ -16,6 +16,7 @@ import { type AgentStatus, LinkStatus } from './loops/status.ts';
 import { untilAborted } from './loops/until-aborted.ts';
 import { Offers } from './runner/offers.ts';
 import { allowsType } from './runner/policy.ts';
+import type { PluginTypes, Runnable } from './runner/find-handler.ts';
 import { type Handlers, Runner } from './runner/runner.ts';
 import { Acknowledgements } from './store/acknowledgements.ts';
 import { AgentStore } from './store/agent-store.ts';
@@ -40,6 +41,8 @@ export interface AgentParts {
   /** Shared with `dial`, so that tokens are valid by the controller's clock. */
   controllerClock?: ControllerClock;
   handlers?: Handlers;
+  /** Task types that come and go. */
+  plugins?: PluginTypes;
   /** Frees disk space that was held in reserve. */
   makeRoom?: () => void;
 }
@@ -58,6 +61,8 @@ export interface AgentCore {
 }
 
 const diskRetryMs = 5_000;
+/** As `hello` allows; plugins could have more. */
+const maxTaskTypes = 256;
 /** How long a drain waits for the controller to acknowledge the last reports. */
 const farewellMs = 2_000;
 
@@ -195,7 +200,7 @@ class Core implements AgentCore {
         log,
         instanceId: this.#instanceId,
         bootId,
-        handlers: this.#handlers,
+        ...this.#runnable,
         controllerNow: () => this.#controllerClock.now(),
         roundTrip: (until) => link.roundTrip(until),
         onError: (error) => this.#failure.abort(error),
@@ -207,6 +212,10 @@ class Core implements AgentCore {
       signal,
     );
     const link = this.#link({ store, runner, facts, bootId });
+    this.#parts.plugins?.onChange(() => {
+      facts.collectNow();
+      link.dialAnew('the plugins of the device changed');
+    });
     this.#life = { store, runner, link, facts, acknowledgements, bootId };
     return this.#life;
   }
@@ -217,7 +226,7 @@ class Core implements AgentCore {
     const controllerClock = this.#controllerClock;
     const offers = new Offers({
       store,
-      handlers: this.#handlers,
+      ...this.#runnable,
       clock,
       log,
       deviceId: identity.deviceId,
@@ -278,9 +287,13 @@ class Core implements AgentCore {
   }
 
   #taskTypes(): TaskType[] {
-    return taskTypeNames.filter(
-      (type) => this.#handlers[type] !== undefined && allowsType(this.#parts.config.policy, type),
-    );
+    const builtIn = taskTypeNames.filter((type) => this.#handlers[type] !== undefined);
+    const types = [...builtIn, ...(this.#parts.plugins?.types() ?? [])];
+    return types.filter((type) => allowsType(this.#parts.config.policy, type)).slice(0, maxTaskTypes);
+  }
+
+  get #runnable(): Runnable {
+    return { handlers: this.#handlers, plugins: this.#parts.plugins };
   }
 }
 

@@ -4,27 +4,20 @@ import { createLogger } from '../shared/node/logger.ts';
 import { systemClock, systemRandom } from '../shared/node/system-clock.ts';
 import { CommandError } from './command-error.ts';
 import { composeConfiguration } from './compose-configuration.ts';
+import { composePackages } from './compose-plugins.ts';
 import type { AgentConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { DeviceKey } from './device-key.ts';
 import { createProgramsHandler } from './handlers/connect-programs.ts';
-import { createPluginInstallHandler } from './handlers/plugin-install.ts';
-import type { Handler } from './handlers/handler.ts';
 import { handlers } from './handlers/registry.ts';
 import { askingAs, controllerKeysOf, readIdentity, readKeys } from './identity.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { HttpTransfers } from './link/transfers.ts';
-import { GuardProgram } from './releases/guard-program.ts';
-import { ReleaseFolder } from './releases/release-folder.ts';
 import { type HelperAddress, serveHelper } from './root-helper/helper-server.ts';
 import { OrderLedger } from './root-helper/order-ledger.ts';
 import { lockInstance } from './store/instance-lock.ts';
-import { schemaRange } from './store/schema.ts';
 import { createLinuxSystem } from './system/linux.ts';
 import { createStreams } from './system/streams/create-streams.ts';
-
-/** Where the Debian package lies. */
-const packageHome = '/usr/lib/muster-agent';
 
 export interface RootHelperOptions {
   /** The helper's own; the agent cannot write there. */
@@ -67,6 +60,7 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
     ...{ folder, config, identity, controllerKeys, asking, transfers, system, log, dummy: false },
   });
   const { SCRIPT, REBOOT, SHUTDOWN, RESTART } = handlers;
+  const packages = composePackages({ config, transfers, log });
   const stop = new AbortController();
   using _signals = onStop(() => stop.abort(new Error('stopped')));
   log.info({ event: 'helper.started', device: identity.name }, 'root helper started');
@@ -81,8 +75,9 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
       handlers: {
         ...Object.fromEntries(Object.entries({ SCRIPT, REBOOT, SHUTDOWN, RESTART }).filter(([, one]) => one)),
         ...configuration.handlers,
-        PLUGIN_INSTALL: installHandler(config, transfers),
+        PLUGIN_INSTALL: packages.install,
       },
+      plugins: packages.plugins,
       programsHandler: (bytes) =>
         createProgramsHandler(
           {
@@ -107,19 +102,6 @@ export async function startRootHelper({ folder, config, address }: RootHelperOpt
     stop.signal,
   );
   log.info({ event: 'helper.stopped' }, 'root helper stopped');
-}
-
-function installHandler(config: AgentConfig, transfers: HttpTransfers): Handler {
-  const { folder, key_file: file, public_keys: publicKeys } = config.releases;
-  return createPluginInstallHandler({
-    folder: new ReleaseFolder(folder),
-    trusted: { file, publicKeys },
-    transfers,
-    guard: new GuardProgram(packageHome, folder),
-    version: config.version,
-    platform: `${process.platform}-${process.arch}`,
-    schema: schemaRange(),
-  });
 }
 
 /** systemd hands over the socket as file descriptor 3 (sd_listen_fds(3)); else the helper makes its own. */

@@ -108,6 +108,14 @@ const layers: Record<string, string[]> = {
   ],
   'agent/runner': ['shared', 'shared/node', 'agent/store', 'agent/handlers'],
   'agent/root-helper': ['shared', 'shared/node', 'agent/runner', 'agent/handlers', 'agent/system'],
+  'agent/plugins': [
+    'shared',
+    'shared/node',
+    'agent/system',
+    'agent/releases',
+    'agent/handlers',
+    'agent/runner',
+  ],
   'agent/loops': ['shared', 'shared/node', 'agent/runner', 'agent/link', 'agent/store', 'agent/system'],
   agent: ['shared', 'shared/node', 'agent/*'],
 

@@ -9,7 +9,12 @@ import { signRelease } from '../../test/harness/signed-release.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { ReleaseFolder, type Trial } from '../releases/release-folder.ts';
 import { dummyContext } from './dummy-context.ts';
-import { createPluginInstallHandler, type PluginInstallParts, type ReleaseGuard } from './plugin-install.ts';
+import {
+  createPluginInstallHandler,
+  type PluginInstaller,
+  type PluginInstallParts,
+  type ReleaseGuard,
+} from './plugin-install.ts';
 
 const archive = Buffer.from('not an archive at all');
 
@@ -33,22 +38,30 @@ const guard: ReleaseGuard = {
   confirm: async () => 'not_yet',
 };
 
+const noPlugins: PluginInstaller = {
+  install: () => Promise.reject(new Error('no plugins here')),
+  remove: () => Promise.reject(new Error('no plugins here')),
+};
+
 const handlerOf = (over: Partial<PluginInstallParts> = {}) =>
-  createPluginInstallHandler({
-    folder,
-    trusted: { file: '/nonexistent', publicKeys: [minisignPublicKey(signer)] },
-    transfers: {
-      async *download({ sha256 }) {
-        fetched.push(sha256);
-        yield archive;
+  createPluginInstallHandler(
+    {
+      folder,
+      trusted: { file: '/nonexistent', publicKeys: [minisignPublicKey(signer)] },
+      transfers: {
+        async *download({ sha256 }) {
+          fetched.push(sha256);
+          yield archive;
+        },
       },
+      guard,
+      version: '1.0.0',
+      platform: 'linux-x64',
+      schema: { newest: 1, oldest: 1 },
+      ...over,
     },
-    guard,
-    version: '1.0.0',
-    platform: 'linux-x64',
-    schema: { newest: 1, oldest: 1 },
-    ...over,
-  });
+    noPlugins,
+  );
 
 const wishOf = (over: Partial<InstallParameters> = {}): InstallParameters => ({
   version: '1.2.3',

@@ -4,6 +4,7 @@ import { TaskError } from '../../shared/errors.ts';
 import {
   type InstallParameters,
   PluginInstall,
+  type PluginInstalled,
   type RemoveParameters,
 } from '../../shared/task-types/plugin-install.ts';
 import { unreachable } from '../../shared/unreachable.ts';
@@ -45,23 +46,34 @@ const minExtensionMs = 120_000;
 /** Beyond trial and extension: the guard looks once a second, and a restart takes its time. */
 const patienceMs = 120_000;
 
-/** Makes the handler of PLUGIN_INSTALL: the new version proves itself within a deadline, or the one before comes back. */
-export const createPluginInstallHandler = (parts: PluginInstallParts): Handler =>
+/** Installs what adds task types; whatever it did before it was interrupted, it can be asked again. */
+export interface PluginInstaller {
+  install(wish: InstallParameters & { name: string }, context: HandlerContext): Promise<PluginInstalled>;
+  remove(wish: RemoveParameters, context: HandlerContext): Promise<PluginInstalled>;
+}
+
+/**
+ * Makes the handler of PLUGIN_INSTALL. A new version of the agent proves itself within a deadline, or the one before comes back; a plugin does
+ * so before it takes the place of the one before.
+ */
+export const createPluginInstallHandler = (parts: PluginInstallParts, plugins: PluginInstaller): Handler =>
   handle(
     PluginInstall,
-    async (wish, context) => installAgent(parts, ofAgent(wish), context),
+    async (wish, context) => {
+      if ('remove' in wish) return plugins.remove(wish, context);
+      const { name } = wish;
+      return name === undefined
+        ? installAgent(parts, wish, context)
+        : plugins.install({ ...wish, name }, context);
+    },
     async (wish, _interrupted, context) => {
       // Nothing was switched, so nothing is lost by doing it once more.
+      if ('remove' in wish || wish.name !== undefined) return 'rerun';
       if (parts.folder.trial()?.task !== context.code) return 'rerun';
       await parts.guard.start();
-      return decided(parts, ofAgent(wish), context);
+      return decided(parts, wish, context);
     },
   ) as Handler;
-
-function ofAgent(wish: InstallParameters | RemoveParameters): InstallParameters {
-  if (!('remove' in wish) && wish.name === undefined) return wish;
-  throw new TaskError('not_supported', `This version of the agent installs no plugins: ${wish.name}`);
-}
 
 async function installAgent(parts: PluginInstallParts, wish: InstallParameters, context: HandlerContext) {
   const release = admit(parts, wish);

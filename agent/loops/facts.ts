@@ -5,6 +5,7 @@ import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import type { Facts } from '../system/system.ts';
 import { untilAborted } from './until-aborted.ts';
+import { Wake } from './wake.ts';
 
 const everyMs = 60 * 60_000;
 /** Facts go in one frame, beside whatever else is under way. */
@@ -19,6 +20,7 @@ export interface FactsSheet {
 export class FactsKeeper {
   readonly #parts: { facts: Facts; store: AgentStore; clock: Clock; log: Logger };
   readonly #onChange: () => void;
+  readonly #wake = new Wake();
   #sheet: FactsSheet | undefined;
 
   constructor(parts: { facts: Facts; store: AgentStore; clock: Clock; log: Logger }, onChange: () => void) {
@@ -42,7 +44,22 @@ export class FactsKeeper {
         signal.throwIfAborted();
         this.#parts.log.warn({ err: error }, 'the facts of this machine could not be collected');
       }
-      await this.#parts.clock.sleep(everyMs, signal);
+      await this.#restUntilWoken(signal);
+    }
+  }
+
+  /** They may be others now. */
+  collectNow(): void {
+    this.#wake.notify();
+  }
+
+  async #restUntilWoken(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, over.signal]);
+    try {
+      await Promise.race([this.#parts.clock.sleep(everyMs, until), this.#wake.wait(until)]);
+    } finally {
+      over.abort(new Error('rested'));
     }
   }
 

@@ -73,6 +73,11 @@ export class LinkLoop {
     this.#session?.factsChanged();
   }
 
+  /** Says hello again, over another link. */
+  dialAnew(reason: string): void {
+    this.#session?.connection.close(closeCodes.normal, reason);
+  }
+
   /** Ends the link politely, and dials no more. */
   close(): void {
     this.#isClosing = true;

@@ -8,6 +8,8 @@ import type { TaskOrder } from '../../shared/protocol/task.ts';
 import { Connect } from '../../shared/task-types/connect.ts';
 import { traitsOf } from '../../shared/task-types/task-type.ts';
 import type { Handler, HandlerContext } from '../handlers/handler.ts';
+import { findHandler, type PluginTypes, unknownType } from '../runner/find-handler.ts';
+import { parseParameters } from '../runner/parse-parameters.ts';
 import { type Policy, requireAllowed } from '../runner/policy.ts';
 import type { Handlers } from '../runner/runner.ts';
 import { failureOf } from '../runner/task-end.ts';
@@ -27,6 +29,7 @@ export interface HelperParts {
   takeDeviceKey(pem: string): string;
   /** The task types that need root, and how they are run. */
   handlers: Handlers;
+  plugins?: PluginTypes;
   /** Runs the programs of a session for the agent at the other end of `bytes`. */
   programsHandler(bytes: Duplex): Handler;
   policy: Policy;
@@ -105,15 +108,13 @@ export class HelperTask {
   }
 
   async #runOnce(order: TaskOrder, request: Run): Promise<HelperOutcome> {
-    const { ledger, log, handlers, programsHandler } = this.#parts;
+    const { ledger, log, programsHandler } = this.#parts;
     const handler =
       order.taskType === Connect.name
         ? programsHandler(this.#agent.bytes)
-        : handlers[order.taskType as keyof Handlers];
-    if (!handler) {
-      throw new TaskError('unknown_type', `The root helper of this device does not run ${order.taskType}`);
-    }
-    const parameters = handler.contract.parameters.parse(order.parameters);
+        : findHandler(this.#parts, order.taskType);
+    if (!handler) throw unknownType(this.#parts, order.taskType);
+    const parameters = parseParameters(handler.contract, order.parameters);
     requireAllowed(this.#parts.policy, 'root', { type: handler.contract.name, parameters });
     if (!ledger.has(order)) ledger.begin(order);
     else if (

@@ -4,18 +4,18 @@ import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { TaskOffer, TaskOrder, TaskRefused } from '../../shared/protocol/task.ts';
-import { type TaskType, taskTypeNames } from '../../shared/task-types/task-type.ts';
+import type { TaskType } from '../../shared/task-types/task-type.ts';
 import type { AgentStore } from '../store/agent-store.ts';
 import type { NewReport } from '../store/outbox.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import { type Slots, whyBusy } from './lanes.ts';
+import { findHandler, type Runnable, unknownType } from './find-handler.ts';
+import { parseParameters } from './parse-parameters.ts';
 import { type Policy, requireAllowed } from './policy.ts';
-import type { Handlers } from './runner.ts';
 import { verifyOrder } from './verify-order.ts';
 
-export interface OffersParts {
+export interface OffersParts extends Runnable {
   store: AgentStore;
-  handlers: Handlers;
   clock: Clock;
   log: Logger;
   deviceId: string;
@@ -85,21 +85,16 @@ export class Offers {
   }
 
   #requireAcceptable(order: TaskOrder): TaskType {
-    const { handlers, policy, ownUser, slots, store, isDraining, controllerNow } = this.#parts;
+    const { policy, ownUser, slots, store, isDraining, controllerNow } = this.#parts;
     const late = controllerNow() - order.expiresAt;
     if (late >= 0) throw new TaskError('expired', `The order expired ${Math.ceil(late / 1000)} s ago`);
 
-    const type = taskTypeNames.find((name) => name === order.taskType);
-    const contract = type && handlers[type]?.contract;
-    if (!contract) throw new TaskError('unknown_type', `This agent cannot run ${order.taskType}`);
+    const contract = findHandler(this.#parts, order.taskType)?.contract;
+    if (!contract) throw unknownType(this.#parts, order.taskType);
 
-    const parameters = contract.parameters.safeParse(order.parameters);
-    if (!parameters.success) {
-      const [issue] = parameters.error.issues;
-      const where = issue?.path.map(String).join('.') || type;
-      throw new TaskError('bad_parameters', `${where}: ${issue?.message ?? 'not valid'}`);
-    }
-    requireAllowed(policy, ownUser, { type, parameters: parameters.data });
+    const type = contract.name;
+    const parameters = parseParameters(contract, order.parameters);
+    requireAllowed(policy, ownUser, { type, parameters });
 
     if (isDraining()) throw new TaskError('draining', 'The agent is stopping');
     const busy = whyBusy({ type, force: order.force }, store.tasks.unfinished(), slots);

@@ -5,16 +5,16 @@ import type { Handler, Interrupted } from '../handlers/handler.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
 
+import { findHandler, type Runnable, unknownType } from './find-handler.ts';
 import { interruptedFrom, recoverTask } from './recover.ts';
 import { Questions } from './questions.ts';
 import { endReport, type TaskEnd } from './task-end.ts';
 
 export type Handlers = Partial<Record<TaskType, Handler>>;
 
-export interface RunnerParts extends Omit<AttemptServices, 'questions'> {
+export interface RunnerParts extends Omit<AttemptServices, 'questions'>, Runnable {
   /** The controller's clock, as far as it is known. */
   controllerNow: () => number;
-  handlers: Handlers;
   bootId: string;
   /** Asked for before waiting on a full disk: may free room that was held in reserve. */
   makeRoom: () => void;
@@ -161,9 +161,9 @@ export class Runner {
   }
 
   #work(task: StoredTask, interrupted?: Interrupted): void {
-    const handler = this.#parts.handlers[task.type as TaskType];
+    const handler = findHandler(this.#parts, task.type);
     if (!handler) {
-      this.#keep(task.code, undefined, () => this.#record(task, unknownType(task)));
+      this.#keep(task.code, undefined, () => this.#record(task, goneType(this.#parts, task)));
       return;
     }
     const attempt = new Attempt(task, handler, this.#parts);
@@ -290,8 +290,9 @@ export class Runner {
 
 const agentStopping = (): TaskError => new TaskError('agent_stopping', 'The agent stops');
 
-const unknownType = ({ type }: { type: string }): TaskEnd => ({
+/** It was taken when its type was known. */
+const goneType = (runnable: Runnable, { type }: { type: string }): TaskEnd => ({
   kind: 'failed',
   code: 'interrupted',
-  message: `The agent that took this task ended, and this one does not know ${type}`,
+  message: `What would run this task is gone: ${unknownType(runnable, type).message}`,
 });

@@ -36,6 +36,7 @@ const PluginInstalled = z.object({
   previous_version: z.string().nullable().describe('null when it was not installed'),
   version: z.string().nullable().describe('null when it was removed'),
 });
+export type PluginInstalled = z.output<typeof PluginInstalled>;
 
 /**
  * COMPLETED when the new version of the agent runs, passed its self-check, and the controller heard from it; for a plugin, when it is in
