@@ -13,6 +13,7 @@ import { DiskReserve } from './disk-reserve.ts';
 import { DeviceKey } from './device-key.ts';
 import { askingAs, controllerKeysOf, type Identity, readIdentity, readKeys } from './identity.ts';
 import { composeHandlers, rootHelperOf } from './compose-handlers.ts';
+import { composePackages, composeRemotePackages, type OwnPackages } from './compose-plugins.ts';
 import { createConnectHandler } from './handlers/connect.ts';
 import { ControllerClock } from './link/controller-clock.ts';
 import { deviceToken } from './link/device-token.ts';
@@ -79,9 +80,12 @@ export async function openContext(options: {
   const known = { config, log, controllerClock, controllerKeys };
   const { handlers, facts } = await composeHandlers(own, known);
   const helper = rootHelperOf(known);
+  const packages: Partial<OwnPackages> = helper
+    ? composeRemotePackages(handlers, { helper, config, log })
+    : composePackages({ config, transfers, log });
   const parts: AgentParts = {
     db,
-    system: withFacts(system, facts),
+    system: withFacts(system, () => ({ ...facts, plugins: packages.plugins?.versions() ?? {} })),
     dial,
     identity: { deviceId: identity.device_id, controllerKey: identity.controller_key },
     controllerKeys,
@@ -92,8 +96,10 @@ export async function openContext(options: {
     config,
     ownUser: ownUser().name,
     controllerClock,
+    ...(packages.plugins && { plugins: packages.plugins }),
     handlers: {
       ...handlers,
+      ...(packages.install && { PLUGIN_INSTALL: packages.install }),
       CONNECT: createConnectHandler({
         streams: createStreams(),
         policy: config.remote_access,
@@ -166,8 +172,8 @@ function keyRotationOf({
 }
 
 /** Whoever plans for this device, or encrypts to it, finds among the facts with what. */
-function withFacts(system: System, more: Record<string, unknown>): System {
-  const collect = async () => ({ ...(await system.facts.collect()), ...more });
+function withFacts(system: System, more: () => Record<string, unknown>): System {
+  const collect = async () => ({ ...(await system.facts.collect()), ...more() });
   return { ...system, facts: { collect } };
 }
 
