@@ -31,13 +31,16 @@ export function prepareRoot(
   disableAll(root);
   for (const unit of masked) link(root, `/etc/systemd/system/${unit}`, '/dev/null');
   for (const [path, text] of Object.entries(options.files)) write(path, text);
-  for (const unit of options.units) {
-    const target = [`/etc/systemd/system/${unit}`, `/lib/systemd/system/${unit}`].find((path) =>
-      exists(join(root, path)),
-    );
-    if (target === undefined) throw new Error(`${unit} is not installed on this machine`);
-    link(root, `/etc/systemd/system/${wantedBy(unit)}.wants/${unit}`, target);
-  }
+  for (const unit of options.units) enableUnit(root, unit);
+}
+
+/** The unit starts at boot. */
+export function enableUnit(root: string, unit: string): void {
+  const target = [`/etc/systemd/system/${unit}`, `/lib/systemd/system/${unit}`].find((path) =>
+    exists(join(root, path)),
+  );
+  if (target === undefined) throw new Error(`${unit} is not installed on this machine`);
+  link(root, `/etc/systemd/system/${wantedBy(unit)}.wants/${unit}`, target);
 }
 
 /** Writes a file of the appliance; what was there, a link too, is replaced. */
@@ -49,7 +52,8 @@ export function writeInto(root: string, path: string, text: string | Uint8Array,
   chmodSync(real, mode);
 }
 
-function link(root: string, path: string, target: string): void {
+/** A link of the appliance; what was there is replaced. */
+export function link(root: string, path: string, target: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   rmSync(join(root, path), { force: true });
   symlinkSync(target, join(root, path));

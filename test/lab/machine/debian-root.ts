@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { mustRun } from '../../harness/appliance-command.ts';
+import { enableUnit, link, writeInto } from '../../harness/appliance-root.ts';
 
 /** What the machine has beside the smallest Debian: its init, its network, the door for `exec`, and what the agent's package asks for. */
 const packages = [
@@ -38,6 +39,8 @@ const settings: Record<string, string> = {
       .join(' ')}`,
     'ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=tty --sysname-match=ttyS0\n',
   ].join('\n'),
+  // It would tell the console of each program that a test starts.
+  '/etc/systemd/system/qemu-guest-agent.service.d/quiet.conf': '[Service]\nLogLevelMax=notice\n',
   '/etc/resolv.conf': '',
   '/etc/fstab': '',
   '/etc/machine-id': '',
@@ -67,10 +70,9 @@ export async function debianRoot(folder: string): Promise<{ root: string; kernel
     { timeoutMs: 600_000 },
   );
   const version = await takeModules(apt, root);
-  for (const [path, text] of Object.entries(settings)) write(root, path, text);
+  for (const [path, text] of Object.entries(settings)) writeInto(root, path, text);
   for (const unit of masked) link(root, `/etc/systemd/system/${unit}`, '/dev/null');
-  const network = '/lib/systemd/system/systemd-networkd.service';
-  link(root, '/etc/systemd/system/multi-user.target.wants/systemd-networkd.service', network);
+  enableUnit(root, 'systemd-networkd.service');
   mkdirSync(join(root, 'var/log/journal'), { recursive: true });
   return { root, kernel: join(apt, 'kernel', 'boot', `vmlinuz-${version}`), version };
 }
@@ -109,17 +111,4 @@ async function takeModules(apt: string, root: string): Promise<string> {
   await mustRun(['sh', '-c', script, 'sh', join(base, version), target, ...trees]);
   await mustRun(['chroot', root, 'depmod', version]);
   return version;
-}
-
-function write(root: string, path: string, text: string): void {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  rmSync(join(root, path), { force: true });
-  writeFileSync(join(root, path), text);
-  chmodSync(join(root, path), 0o644);
-}
-
-function link(root: string, path: string, target: string): void {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  rmSync(join(root, path), { force: true });
-  symlinkSync(target, join(root, path));
 }

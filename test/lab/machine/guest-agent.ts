@@ -20,7 +20,7 @@ interface Status {
 
 /** An emulated guest is slow to answer, and each question costs it time. */
 const answerMs = 30_000;
-const askEveryMs = 100;
+const askEveryMs = 200;
 
 /** Programs in a virtual machine, whatever its network does: qemu-guest-agent on a port of its own. */
 export class GuestAgent {
@@ -33,7 +33,7 @@ export class GuestAgent {
   /** Runs a program to its end. Throws when it takes longer than `timeoutMs`. */
   async exec(argv: string[], options: CommandOptions = {}): Promise<CommandEnd> {
     const [path = '', ...arg] = argv;
-    const { timeoutMs = 60_000, env = {}, input } = options;
+    const { timeoutMs = 180_000, env = {}, input } = options;
     const { pid } = (await this.#call('guest-exec', {
       path,
       arg,

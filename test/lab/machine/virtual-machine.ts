@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandEnd, type CommandOptions, Holder } from '../../harness/appliance-command.ts';
 import { Hub } from '../../harness/appliance-hub.ts';
-import { writeInto } from '../../harness/appliance-root.ts';
+import { enableUnit, writeInto } from '../../harness/appliance-root.ts';
 import { until } from '../../harness/until.ts';
 import { DiskServer } from './disk-server.ts';
 import { Emulator, type StopReason } from './emulator.ts';
@@ -16,6 +16,8 @@ import { type CutAccount, VolatileDisk, type WriteCache } from './volatile-disk.
 export interface VirtualMachineOptions {
   /** Its host name. */
   name?: string;
+  /** Units that start at boot, beside those of the image and of `packages`. */
+  units?: string[];
   /** Path to text, written before the first boot. */
   files?: Record<string, string>;
   /** Debian packages, installed before the first boot. */
@@ -98,9 +100,10 @@ export class VirtualMachine implements AsyncDisposable {
     return this.#boots;
   }
 
-  /** What it wrote to its console, its journal among it, in all boots. */
-  console(): string {
-    return readFileSync(join(this.#parts.folder, 'console.log'), 'utf8');
+  /** What it wrote to its console, its journal among it: in all boots, or since it was started last. */
+  console({ thisBoot = false }: { thisBoot?: boolean } = {}): string {
+    const text = readFileSync(join(this.#parts.folder, 'console.log'), 'utf8');
+    return thisBoot ? text.slice(this.#consoleBefore) : text;
   }
 
   /** Runs a program inside, as root, whatever its network does. */
@@ -217,7 +220,7 @@ export class VirtualMachine implements AsyncDisposable {
     void emulator.stopped.then((reason) => this.#ended(reason));
     await until(
       `${this.name} is up`,
-      () => this.#emulator !== emulator || this.#said().includes('Startup finished'),
+      () => this.#emulator !== emulator || this.console({ thisBoot: true }).includes('Startup finished'),
       { deadlineMs: bootMs, everyMs: 200, last: () => this.#lastWords() },
     );
     if (this.#emulator !== emulator) {
@@ -235,14 +238,9 @@ export class VirtualMachine implements AsyncDisposable {
     this.#starting.catch(() => {}); // told by `booted`
   }
 
-  /** Its console since it was switched on last. */
-  #said(): string {
-    return this.console().slice(this.#consoleBefore);
-  }
-
   #lastWords(): string {
     const errors = readFileSync(join(this.#parts.folder, 'emulator.log'), 'utf8');
-    return `${errors}${this.#said().slice(-2000)}`;
+    return `${errors}${this.console({ thisBoot: true }).slice(-2000)}`;
   }
 }
 
@@ -254,7 +252,7 @@ async function prepareDisk(
   file: string,
   options: VirtualMachineOptions & { name: string; address: string; hub: Hub },
 ): Promise<void> {
-  const { name, address, hub, files = {}, packages = [] } = options;
+  const { name, address, hub, units = [], files = {}, packages = [] } = options;
   await using mounted = await MountedDisk.open(file);
   const own: Record<string, string> = {
     '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
@@ -267,4 +265,5 @@ async function prepareDisk(
   };
   if (packages.length > 0) await mounted.install(packages);
   for (const [path, text] of Object.entries({ ...own, ...files })) writeInto(mounted.path, path, text);
+  for (const unit of units) enableUnit(mounted.path, unit);
 }
