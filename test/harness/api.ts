@@ -179,7 +179,12 @@ export class ApiUnderTest {
   async call(
     method: Verb,
     url: string,
-    request: { as?: Member | null; body?: unknown; headers?: Record<string, string>; raw?: string } = {},
+    request: {
+      as?: Member | null;
+      body?: unknown;
+      headers?: Record<string, string>;
+      raw?: string | Buffer;
+    } = {},
   ): Promise<Answer> {
     const { as = this.admin, body, headers = {}, raw } = request;
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));

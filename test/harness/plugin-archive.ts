@@ -1,5 +1,8 @@
 import { zstdCompressSync } from 'node:zlib';
 import tar from 'tar-stream';
+import type { Store } from '../../controller/store/store.ts';
+import { PluginManifest } from '../../shared/plugin.ts';
+import { systemRandom } from '../../shared/node/system-clock.ts';
 
 /** An archive of a plugin as text files by name, in this order. */
 export async function plainArchive(files: Record<string, string>): Promise<Buffer> {
@@ -39,3 +42,19 @@ export const netdiagManifest = (over: Record<string, unknown> = {}) => ({
 /** The archive of `netdiag`, which does nothing. */
 export const netdiagArchive = (over: Record<string, unknown> = {}): Promise<Buffer> =>
   plainArchive({ 'plugin.json': JSON.stringify(netdiagManifest(over)), 'bin/netdiag': '#!/bin/sh\n' });
+
+/** Has an organization have `netdiag`, without an archive; for the platform `any`. Returns the version. */
+export async function keepNetdiag(
+  { releases }: Pick<Store, 'releases'>,
+  organizationId: string,
+  over: Record<string, unknown> = {},
+): Promise<string> {
+  const manifest = PluginManifest.parse(netdiagManifest(over));
+  const { name, version } = manifest;
+  await releases.insert({
+    ...{ id: systemRandom.uuid(), organizationId, name, version, platform: 'any', floor: '0.0.0', bytes: 1 },
+    ...{ sha256: '0'.repeat(64), signature: '', keyId: '0', plugin: JSON.stringify(manifest) },
+    ...{ createdBy: 'ops@example.org', createdAt: 0 },
+  });
+  return version;
+}
