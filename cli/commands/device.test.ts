@@ -49,6 +49,18 @@ test('approves one device, and shows a quarantine', async () => {
   expect(stdout).toMatch(/Link: +quarantined\nQuarantined because: +two agents use its key\n/);
 });
 
+test.each([
+  [{ timezone: 'Asia/Tokyo' }, 'Timezone: +Asia/Tokyo\n'],
+  [
+    { timezone: null, facts: { timezone: 'Not/AZone' } },
+    'Timezone: +unknown: "Not/AZone" is no time zone, counts as UTC\n',
+  ],
+  [{ timezone: null, facts: null }, 'Timezone: +unknown, counts as UTC\n'],
+])('describes where %j is', async (over, shown) => {
+  controller.on(`GET ${all}/edge-1`, { body: sampleDevice(over) });
+  expect((await device(['describe', 'edge-1'])).stdout).toMatch(new RegExp(shown));
+});
+
 test('approves several, tells which could not be, and ends with 3', async () => {
   controller.on(`POST ${all}/edge-1/approve`, { body: sampleDevice() });
   controller.on(`POST ${all}/edge-2/approve`, refused(404, 'not_found', 'Device edge-2 does not exist'));

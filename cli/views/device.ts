@@ -23,6 +23,7 @@ export const deviceView: View<Device> = {
     ['Labels', labelText(device.labels)],
     ['Agent version', device.version],
     ['Heartbeat', paint.time(device.heartbeat)],
+    ['Timezone', timezoneOf(device)],
     ['Drift', painted(paint.state(device.drift_status))],
     ['Drift looked at', paint.time(device.drift_checked_at)],
     ['Synced', paint.time(device.synced_at)],
@@ -48,6 +49,15 @@ const linkOf = (device: Device): string => {
   if (device.quarantine_reason !== null) return 'quarantined';
   return device.online ? 'online' : 'offline';
 };
+
+/** Nothing for a controller that does not say. */
+function timezoneOf({ timezone, labels, facts }: Device): string | undefined {
+  if (timezone !== null) return timezone;
+  const said = labels['timezone'] ?? facts?.['timezone'];
+  return said === undefined
+    ? 'unknown, counts as UTC'
+    : `unknown: ${JSON.stringify(said)} is no time zone, counts as UTC`;
+}
 
 export const labelText = (labels: Record<string, string>): string =>
   Object.entries(labels)

@@ -92,3 +92,36 @@ test('labels are read, replaced and changed', async () => {
   expect((await api.call('PUT', url, { body: { labels: { 'not plain!': 'x' } } })).status).toBe(400);
   expect((await api.call('PATCH', url, { body: { labels: { 'not plain!': 'x' } } })).status).toBe(400);
 });
+
+test('a label that says the time zone is one, in whatever way it is set', async () => {
+  await api.device('zoned');
+  const labels = { timezone: 'Not/AZone' };
+  const refused = {
+    status: 400,
+    body: { error: expect.stringMatching(/^label timezone "Not\/AZone" is not a time zone: expected/) },
+  };
+  expect(await api.call('PATCH', `${root}/zoned/labels`, { body: { labels } })).toMatchObject(refused);
+  expect(await api.call('PUT', `${root}/zoned/labels`, { body: { labels } })).toMatchObject(refused);
+  const token = { name: 'zoned', labels };
+  const tokens = '/api/v1/organizations/default/enrolment-tokens';
+  expect(await api.call('POST', tokens, { body: token })).toMatchObject(refused);
+  const right = { labels: { timezone: 'Asia/Tokyo' } };
+  expect(await api.call('PATCH', `${root}/zoned/labels`, { body: right })).toMatchObject({
+    status: 200,
+    body: { ...right, timezone: 'Asia/Tokyo' },
+  });
+});
+
+test('a time zone that is none shows as unknown, and does not stand in the way of other labels', async () => {
+  await api.device('old-label', { labels: { timezone: 'Nowhere' } });
+  const id = await api.device('odd-fact');
+  await api.store.devices.saveFacts(id, 'digest', { timezone: 'Not/AZone' }, 0);
+  expect((await api.call('GET', `${root}/odd-fact`)).body['timezone']).toBeNull();
+  await api.store.devices.saveFacts(id, 'digest', { timezone: 'Europe/Rome' }, 0);
+  expect((await api.call('GET', `${root}/odd-fact`)).body['timezone']).toBe('Europe/Rome');
+  const body = { labels: { site: 'oslo' } };
+  expect(await api.call('PATCH', `${root}/old-label/labels`, { body })).toMatchObject({
+    status: 200,
+    body: { labels: { timezone: 'Nowhere', site: 'oslo' }, timezone: null },
+  });
+});

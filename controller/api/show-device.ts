@@ -1,6 +1,7 @@
 import type { Device } from '../../shared/api/devices.ts';
 import { keyFingerprint } from '../../shared/node/keys.ts';
 import { rfc3339 } from '../../shared/time.ts';
+import { zoneOf } from '../devices/device-zone.ts';
 import type { DeviceRegistry } from '../devices/registry.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { DeviceRow } from '../store/devices.ts';
@@ -23,6 +24,7 @@ export const showDevice = (
   heartbeat: shownOrNull(devices.lastSeen(row)),
   task_types: row.taskTypes,
   facts: row.facts,
+  timezone: zoneOf(row),
   key_fingerprint: keyFingerprint(row.publicKey),
   next_key_fingerprint: row.nextPublicKey && keyFingerprint(row.nextPublicKey),
   key_rotation: row.keyWantedAt !== null,

@@ -5,6 +5,7 @@ import type { EnrolAnswer, EnrolRequest, EnrolStatement } from '../../shared/pro
 import type { EnrolmentTokenRow } from '../store/access.ts';
 import type { DeviceRow } from '../store/devices.ts';
 import type { Store, StoreTables } from '../store/store.ts';
+import { requireZoneLabel } from './device-zone.ts';
 import type { ControllerIdentity } from './identity.ts';
 import { recordKey } from './record-key.ts';
 
@@ -111,6 +112,9 @@ async function join(
   { token, request, origin }: Joining,
 ): Promise<DeviceRow> {
   const now = clock.now();
+  // What the operator said about this token stands above what the device says of itself.
+  const labels = { ...request.labels, ...token.labels };
+  requireZoneLabel(labels);
   if (!(await tables.access.useEnrolmentToken(token.id, now))) throw spent(token, now);
 
   const id = random.uuid();
@@ -122,8 +126,7 @@ async function join(
     name: request.name,
     status,
     publicKey: request.public_key,
-    // What the operator said about this token stands above what the device says of itself.
-    labels: { ...request.labels, ...token.labels },
+    labels,
     agentVersion: request.agent_version,
     createdAt: now,
   });

@@ -11,6 +11,7 @@ import type { DeviceRow } from '../store/devices.ts';
 import type { StoreTables } from '../store/store.ts';
 import type { TaskMove } from '../store/tasks.ts';
 import type { Actor } from './actor.ts';
+import { requireZoneLabel } from './device-zone.ts';
 import { enrol, type EnrolParts, type Origin } from './enrol.ts';
 import { searchNames } from './name-pattern.ts';
 import type { OnlineDevices } from './online.ts';
@@ -167,6 +168,7 @@ export class DeviceRegistry {
     const change = { action: 'device.label', event: 'device.labelled' } as const;
     return this.#change(actor, name, change, async (tables, device, now) => {
       const labels = parse('labels', Labels, next(device.labels));
+      requireZoneLabel(labels, device.labels);
       await tables.devices.setLabels(device.id, labels, now);
     });
   }

@@ -15,6 +15,7 @@ import type {
 import type { NewAuditEntry } from '../store/audit.ts';
 import type { Store } from '../store/store.ts';
 import type { Actor } from './actor.ts';
+import { requireZoneLabel } from './device-zone.ts';
 
 const accessTokenPrefix = 'mst_';
 /** 256 bits: no slow hash is needed, for nobody can try them all. */
@@ -101,7 +102,7 @@ export class Tokens {
     });
   }
 
-  /** `ticket` is the text an operator carries to the device. Throws `name_taken`. */
+  /** `ticket` is the text an operator carries to the device. Throws `name_taken`, and `bad_request` for a label that is none. */
   async mintEnrolmentToken(
     actor: Actor,
     organization: OrganizationRow,
@@ -116,6 +117,7 @@ export class Tokens {
     },
   ): Promise<{ row: EnrolmentTokenRow; ticket: string }> {
     const { store, clock, random } = this.#parts;
+    requireZoneLabel(wish.labels);
     const secret = secretOf(random);
     const { device, ...rest } = wish;
     const row: EnrolmentTokenRow = {

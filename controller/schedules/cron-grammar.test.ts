@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../shared/errors.ts';
+import { requireZone } from '../../shared/zone-name.ts';
 import { parseCronFields } from './cron-grammar.ts';
-import { requireZone } from './zone-name.ts';
 
 function refusal(work: () => unknown): { status: number; message: string; reason: unknown } {
   try {

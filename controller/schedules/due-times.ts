@@ -1,7 +1,7 @@
 import type { Instant } from '../../shared/clock.ts';
+import { deviceZone, isZone } from '../../shared/zone-name.ts';
 import type { ScheduleRow, ScheduleStore, ScheduleTime } from '../store/schedules.ts';
 import { type CronExpression, nextFiring, parseCron } from './cron.ts';
-import { deviceZone, isZone } from './zone-name.ts';
 import { Zones } from './zones.ts';
 
 /** Where a device is that does not say it, or says something that is no zone. */

@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts';
 import type { Clock, Instant } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import { deviceZone } from '../../shared/zone-name.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { OrganizationRow } from '../store/access.ts';
 import type { DueTime, ScheduledTaskRow, ScheduleRow } from '../store/schedules.ts';
@@ -11,7 +12,6 @@ import { resolveTargets } from '../tasks/targets.ts';
 import { knownZone } from './due-times.ts';
 import { type KindParts, readRequest, type ReadRequest, type Submit } from './kinds.ts';
 import { firingData, noteSkipped, scheduleEvent } from './schedule-events.ts';
-import { deviceZone } from './zone-name.ts';
 
 export interface FirerParts extends KindParts {
   store: Store;

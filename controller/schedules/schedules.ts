@@ -9,6 +9,7 @@ import type { AuditAction } from '../../shared/api/audit-actions.ts';
 import type { Random } from '../../shared/clock.ts';
 import { AppError } from '../../shared/errors.ts';
 import { drawTaskCode } from '../../shared/ids.ts';
+import { deviceZone, requireZone } from '../../shared/zone-name.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Actor } from '../devices/actor.ts';
 import type { OrganizationRow } from '../store/access.ts';
@@ -29,7 +30,6 @@ import { scheduled } from './firer.ts';
 import { type KindParts, readRequest, type Submit } from './kinds.ts';
 import { scheduleEvent } from './schedule-events.ts';
 import { requestInBrief } from './request-in-brief.ts';
-import { deviceZone, requireZone } from './zone-name.ts';
 
 export interface SchedulesParts extends KindParts {
   bus: Bus;

@@ -18,6 +18,13 @@ export const Device = z.object({
   heartbeat: Timestamp.nullable().describe('when the device was heard last'),
   task_types: z.array(z.string()).describe('task types its agent can run'),
   facts: z.record(z.string(), z.unknown()).nullable(),
+  timezone: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      'where schedules of the zone `device` find it: its label `timezone`, else the fact; null, and as UTC, when that is no zone',
+    ),
   key_fingerprint: z
     .string()
     .describe('SHA-256 of its public key, hex; compare with `muster-agent status` on the device'),
