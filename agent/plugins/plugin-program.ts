@@ -22,6 +22,9 @@ export type PluginContext = Pick<
 /** How long it may take to end once it has said its result. */
 const farewellMs = 5_000;
 
+/** A plugin needs no package.json to say that its files are modules. */
+const nodeOptions = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'];
+
 /** Runs the program of a plugin once, as its user and within its limits, and returns its result. */
 export async function runPlugin(
   plugin: Plugin,
@@ -76,7 +79,7 @@ function commandOf({ folder, manifest }: Plugin, stdin: PassThrough): Command {
   const program = join(folder, manifest.program);
   const { limits, runtime, user } = manifest;
   return {
-    argv: runtime === 'node' ? [process.execPath, program] : [program],
+    argv: runtime === 'node' ? [process.execPath, ...nodeOptions, program] : [program],
     env: { TMPDIR: workFolder, MUSTER_PLUGIN: folder },
     user,
     stdin,

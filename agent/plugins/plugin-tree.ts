@@ -14,11 +14,14 @@ import { requireUsableSchemas } from '../../shared/plugin-contract.ts';
 import { badRelease } from '../releases/unpack.ts';
 
 /** Reads what was unpacked: files, folders, and links that stay inside; readable by everybody and written by nobody. Throws `bad_release`. */
-export function readPluginTree(folder: string, signed: { name: string; version: string }): PluginManifest {
+export function readPluginTree(
+  folder: string,
+  signed: { name?: string; version?: string } = {},
+): PluginManifest {
   tidy(folder, folder);
   const manifest = readManifest(join(folder, 'plugin.json'));
   for (const field of ['name', 'version'] as const) {
-    if (manifest[field] === signed[field]) continue;
+    if (signed[field] === undefined || manifest[field] === signed[field]) continue;
     throw badRelease(
       `its plugin.json says ${field} ${manifest[field]}, and what was signed is ${signed[field]}`,
     );

@@ -82,4 +82,4 @@ async function mustRun(file: string, args: string[]): Promise<void> {
 
 /** Signed, and of no use here. */
 export const badRelease = (why: string): TaskError =>
-  new TaskError('bad_release', `The release cannot run on this device: ${why}`);
+  new TaskError('bad_release', `The release is of no use: ${why}`);

@@ -57,7 +57,8 @@ export async function confine(user: User, limits: Confinement, path: string): Pr
     ],
     ...[size, prlimit, ...bounds(limits), '--'],
     ...[setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'],
-    ...['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--'],
+    // `ping` has one in its file, and cannot be started where nobody can have it; not every kernel keeps files from giving others.
+    ...['--no-new-privs', '--bounding-set=-all,+net_raw', '--inh-caps=-all', '--'],
   ];
 }
 

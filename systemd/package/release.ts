@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { ReleaseManifest } from '../../shared/release.ts';
@@ -22,37 +22,35 @@ export interface ReleaseWish {
 
 const maxTarBytes = 1024 ** 3;
 
-/** Makes a release of the agent's tree in `home`: the same tree gives the same bytes. */
-export function buildRelease(home: string, { version, floor, out, level }: ReleaseWish): BuiltRelease {
+/** Makes a release of the agent's tree in `home`. */
+export const buildRelease = (home: string, { version, floor, out, level }: ReleaseWish): BuiltRelease =>
+  packTree(
+    { folder: home, entries: ['bin', 'programs', 'shared'] },
+    { name: 'muster-agent', version, platform: `${process.platform}-${process.arch}`, floor },
+    { file: join(out, `muster-agent_${version}_${architecture()}.release.tar.zst`), level },
+  );
+
+/** Packs what stands in a folder, `entries` in their order: the same files give the same bytes. */
+export function packTree(
+  { folder, entries }: { folder: string; entries: string[] },
+  said: Omit<ReleaseManifest, 'bytes' | 'unpacked_bytes'>,
+  { file, level }: { file: string; level: number },
+): BuiltRelease {
   const tar = execFileSync(
     'tar',
     [
-      ...['--create', '--file', '-', '--directory', home, '--sort=name', '--format=pax'],
-      ...[
-        '--owner=0',
-        '--group=0',
-        '--numeric-owner',
-        '--mtime=@0',
-        '--pax-option=delete=atime,delete=ctime',
-      ],
-      ...['bin', 'programs', 'shared'],
+      ...['--create', '--file', '-', '--directory', folder, '--sort=name', '--format=pax'],
+      ...['--owner=0', '--group=0', '--numeric-owner', '--mtime=@0'],
+      ...['--pax-option=delete=atime,delete=ctime', '--', ...entries],
     ],
     { maxBuffer: maxTarBytes },
   );
   const archive = zstdCompressSync(tar, {
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
   });
-  const release = join(out, `muster-agent_${version}_${architecture()}.release.tar.zst`);
-  writeFileSync(release, archive);
-  const manifest: ReleaseManifest = {
-    name: 'muster-agent',
-    version,
-    platform: `${process.platform}-${process.arch}`,
-    floor,
-    bytes: archive.length,
-    unpacked_bytes: tar.length,
-  };
-  const manifestFile = `${release}.manifest.json`;
+  writeFileSync(file, archive);
+  const manifest: ReleaseManifest = { ...said, bytes: archive.length, unpacked_bytes: tar.length };
+  const manifestFile = `${file}.manifest.json`;
   writeFileSync(manifestFile, `${JSON.stringify(manifest)}\n`);
-  return { release, manifest: manifestFile, releaseBytes: lstatSync(release).size };
+  return { release: file, manifest: manifestFile, releaseBytes: archive.length };
 }
