@@ -3,10 +3,17 @@ import { join } from 'node:path';
 import { mustRun } from '../../harness/appliance-command.ts';
 import { enableUnit, link, writeInto } from '../../harness/appliance-root.ts';
 
-/** What the machine has beside the smallest Debian: its init, its network, the door for `exec`, and what the agent's package asks for. */
+/** What the machine has beside the smallest Debian: its init, its network, the door for `exec`, a shell for the initramfs, and what the agent's package asks for. */
 const packages = [
   ...['systemd', 'systemd-sysv', 'dbus', 'udev', 'kmod', 'nftables', 'iproute2', 'procps', 'iputils-ping'],
-  ...['ca-certificates', 'netbase', 'libstdc++6', 'init-system-helpers', 'qemu-guest-agent'],
+  ...[
+    'ca-certificates',
+    'netbase',
+    'libstdc++6',
+    'init-system-helpers',
+    'qemu-guest-agent',
+    'busybox-static',
+  ],
 ];
 
 /** Drivers that a virtual machine has a use for, and all of the kernel's network. */

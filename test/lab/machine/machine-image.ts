@@ -12,6 +12,9 @@ export interface MachineImage {
   disk: string;
 }
 
+/** Programs without which there is no machine. */
+export const machinePrograms = ['qemu-system-x86_64', 'mmdebstrap', 'mkfs.ext4', 'flock'];
+
 const diskMib = 2048;
 /** What must be there before systemd is: the disk and, as nobody looks for devices later, the other cards. */
 const earlyDrivers = [
@@ -71,7 +74,7 @@ async function makeInitramfs({ root, version, work, target }: InitramfsParts): P
   for (const folder of ['bin', 'dev', 'proc', 'sys', 'disk', 'modules']) {
     mkdirSync(join(tree, folder), { recursive: true });
   }
-  copyFileSync((await mustRun(['sh', '-c', 'command -v busybox'])).trim(), join(tree, 'bin/busybox'));
+  copyFileSync(join(root, 'bin/busybox'), join(tree, 'bin/busybox'));
   chmodSync(join(tree, 'bin/busybox'), 0o755);
   copyFileSync(here('initramfs-init.sh'), join(tree, 'init'));
   chmodSync(join(tree, 'init'), 0o755);
@@ -84,6 +87,6 @@ async function makeInitramfs({ root, version, work, target }: InitramfsParts): P
     }
   }
   writeFileSync(join(tree, 'modules/order'), `${[...order].join('\n')}\n`);
-  const pack = 'cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>/dev/null | gzip -1 >"$2"';
+  const pack = 'cd "$1" && find . -mindepth 1 | bin/busybox cpio -o -H newc 2>/dev/null | gzip -1 >"$2"';
   await mustRun(['sh', '-c', pack, 'sh', tree, target]);
 }
