@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { AppError } from './errors.ts';
-import { type PluginManifest, taskTypeOf } from './plugin.ts';
+import { definitionOf, type PluginManifest, taskTypeOf } from './plugin.ts';
 import { type TaskContract, taskContract } from './task-types/task-type.ts';
 
 /** One task type of a plugin as a contract like those that are built in. Throws `bad_request` that says which schema cannot be used, and why. */
 export function pluginContract(manifest: PluginManifest, type: string): TaskContract {
-  const definition = manifest.task_types[type];
+  const definition = definitionOf(manifest, type);
   if (definition === undefined) throw new Error(`${manifest.name} ${manifest.version} has no ${type}`);
   const { summary, parameters, result } = definition;
   const name = taskTypeOf(manifest.name, type);

@@ -15,6 +15,13 @@ export const PluginTaskTypeName = z
 /** A JSON Schema (draft 2020-12) of an object. */
 const ObjectSchema = z.looseObject({ type: z.literal('object') });
 
+/** One of these names, or of a task type that a plugin adds. */
+export const orOfPlugin = <const Name extends string>(names: readonly Name[]) =>
+  z.union(
+    [z.enum(names), PluginTaskTypeName],
+    `expected one of ${names.join(', ')}, or PLUGIN.TYPE of a plugin`,
+  );
+
 export const PluginTaskTypeDefinition = z.strictObject({
   summary: z.string().min(1).max(200).describe('one sentence for help texts'),
   parameters: ObjectSchema.describe('JSON Schema of the parameters'),
@@ -79,3 +86,9 @@ export function partsOfTaskType(name: PluginTaskType): { plugin: string; type: s
   const at = name.indexOf('.');
   return { plugin: name.slice(0, at).toLowerCase().replaceAll('_', '-'), type: name.slice(at + 1) };
 }
+
+/** Undefined for a type that the plugin does not add. */
+export const definitionOf = (
+  { task_types: types }: PluginManifest,
+  type: string,
+): PluginTaskTypeDefinition | undefined => (Object.hasOwn(types, type) ? types[type] : undefined);

@@ -6,4 +6,4 @@ export type RunType = (typeof runTypeNames)[number] | PluginTaskType;
 
 /** What the model of an agent task may propose: everything but a session, which is a person's. */
 export const proposableTypeNames = taskTypeNames.filter((name) => name !== 'CONNECT');
-export type ProposableType = (typeof proposableTypeNames)[number];
+export type ProposableType = (typeof proposableTypeNames)[number] | PluginTaskType;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AssistantUnderTest, propose } from '../../test/harness/assistant-under-test.ts';
 import type { Reply } from '../../test/harness/chat-server.ts';
+import { keepNetdiag } from '../../test/harness/plugin-archive.ts';
 import { until } from '../../test/harness/until.ts';
 import { runStatus } from '../tasks/runs.ts';
 
@@ -83,6 +84,28 @@ describe('a prompt', () => {
 });
 
 describe('a proposed task', () => {
+  test('may be of a plugin, whose schema the model is shown', async () => {
+    const type = 'NETDIAG.TRACEROUTE';
+    await using under = await AssistantUnderTest.start([
+      { calls: [['describe_task_type', { task_type: type }]] },
+      { calls: [['describe_task_type', { task_type: 'OTHER.MTR' }]] },
+      propose(type, ['fw-1'], {}, 0),
+      propose(type, ['fw-1'], { host: '192.0.2.1' }, 0),
+      { text: 'Asked for.' },
+    ]);
+    const { controller } = under;
+    await keepNetdiag(controller.store, controller.organization.id);
+    await controller.connect(await controller.device('fw-1'), { taskTypes: [type] });
+    const run = await under.ask('Where does fw-1 go through?', { allow_task_types: [type] });
+    await under.ended(run, { passMs: 1_000 });
+    const [described, unknown, wrong, right] = await under.results(run);
+    expect(described).toContain('probes per hop');
+    expect(unknown).toContain('not known in this organization');
+    expect(wrong).toContain('payload of NETDIAG.TRACEROUTE is not valid: host');
+    expect(right).toContain('allowed beforehand');
+    expect(await under.runs()).toMatchObject([{ type }]);
+  });
+
   test('runs when a person approves it, in the name of that person, and the model is told how it ended', async () => {
     await using under = await AssistantUnderTest.start([propose('PING', ['fw-1']), { text: 'It answers.' }]);
     const { controller } = under;

@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts';
-import { partsOfTaskType, type PluginManifest } from '../../shared/plugin.ts';
+import { definitionOf, partsOfTaskType } from '../../shared/plugin.ts';
 import { pluginContract } from '../../shared/plugin-contract.ts';
 import { contractOf } from '../../shared/task-types/contracts.ts';
 import {
@@ -61,7 +61,7 @@ async function typeOfPlugin(
       `${name} is of the plugin ${plugin}, and there is no release of it that is not yanked: add one with muster release add FILE`,
     );
   }
-  const definition = ownDefinition(manifest, type);
+  const definition = definitionOf(manifest, type);
   if (definition === undefined) {
     const types = Object.keys(manifest.task_types).join(', ');
     throw notSupported(
@@ -70,8 +70,5 @@ async function typeOfPlugin(
   }
   return { contract: pluginContract(manifest, type), timeoutMs: definition.timeout_seconds * 1000 };
 }
-
-const ownDefinition = ({ task_types: types }: PluginManifest, type: string) =>
-  Object.hasOwn(types, type) ? types[type] : undefined;
 
 const notSupported = (message: string): AppError => new AppError('task_type_not_supported', message);

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { orOfPlugin } from '../plugin.ts';
 import { proposableTypeNames } from '../run-type.ts';
 import { Timestamp } from './common.ts';
 
-export const ProposableType = z.enum(proposableTypeNames);
+export const ProposableType = orOfPlugin(proposableTypeNames);
 
 /** POST /api/v1/organizations/{organization}/agent-tasks. Honours `Idempotency-Key`. */
 export const AgentTaskRequest = z.strictObject({

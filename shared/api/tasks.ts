@@ -1,19 +1,16 @@
 import { z } from 'zod';
 import { DeviceName, Labels } from '../ids.ts';
 import { taskStateNames } from '../task-state.ts';
-import { PluginTaskTypeName } from '../plugin.ts';
+import { orOfPlugin } from '../plugin.ts';
 import { runTypeNames } from '../run-type.ts';
 import { taskTypeNames } from '../task-types/task-type.ts';
 import { PageQuery, QueryFlag, Timestamp, listOf } from './common.ts';
 import { WaitingQuestion } from './questions.ts';
 
-const oneOrOther = (names: readonly string[]): string =>
-  `expected one of ${names.join(', ')}, or PLUGIN.TYPE of a plugin`;
-
 export const TaskStatus = z.enum(taskStateNames);
 /** Built in, or of a plugin. */
-export const TaskTypeName = z.union([z.enum(taskTypeNames), PluginTaskTypeName], oneOrOther(taskTypeNames));
-export const RunTypeName = z.union([z.enum(runTypeNames), PluginTaskTypeName], oneOrOther(runTypeNames));
+export const TaskTypeName = orOfPlugin(taskTypeNames);
+export const RunTypeName = orOfPlugin(runTypeNames);
 
 /** One task. `payload` is JSON as a string, as existing clients of this resource expect. */
 export const Task = z.object({
@@ -44,8 +41,11 @@ export const Task = z.object({
   cancel_requested_at: Timestamp.nullable(),
   waiting_for_input: z
     .boolean()
+    .default(false)
     .describe('it asks a person, and goes on when somebody answers or the time is over'),
-  question: WaitingQuestion.nullable().describe('what it asks; the oldest when there are several'),
+  question: WaitingQuestion.nullable()
+    .default(null)
+    .describe('what it asks; the oldest when there are several'),
   retry_of: z.string().nullable(),
   late_result: z
     .record(z.string(), z.unknown())

@@ -2,7 +2,8 @@ import type { Command } from '@commander-js/extra-typings';
 import type { AgentTaskRequest } from '../../../shared/api/assistant.ts';
 import type { Run } from '../../../shared/api/runs.ts';
 import { proposableTypeNames } from '../../../shared/run-type.ts';
-import { durationMs, oneOf, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { durationMs, wholeNumber } from '../../arguments/argument-parsers.ts';
+import { typeName } from '../../arguments/task-type-name.ts';
 import { given } from '../../arguments/given.ts';
 import { CliError } from '../../cli-error.ts';
 import type { Environment, Open } from '../../environment.ts';
@@ -12,7 +13,7 @@ import { runView } from '../../views/run.ts';
 import { patiently } from '../../watch/patience.ts';
 import { addToSchedule } from '../schedule/add-to-schedule.ts';
 
-const allowedType = oneOf(proposableTypeNames);
+const allowedType = typeName(proposableTypeNames);
 const everyMs = 1_000;
 
 interface StayOptions {
@@ -27,7 +28,7 @@ export function addRunAgentTask(group: Command, open: Open): void {
     .argument('<prompt>', 'what is to be found out or done, in plain words')
     .option(
       '--allow-type <type>',
-      `tasks of this type run without approval; repeatable; of ${proposableTypeNames.join(', ')}`,
+      `tasks of this type run without approval; repeatable; of ${proposableTypeNames.join(', ')}, or PLUGIN.TYPE`,
       (text, before: AgentTaskRequest['allow_task_types'] | undefined) => [
         ...(before ?? []),
         allowedType(text),
