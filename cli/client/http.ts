@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Clock } from '../../shared/clock.ts';
 import { CliError } from '../cli-error.ts';
 import { refusal, unreachable } from './failure.ts';
+import { understood } from './understood.ts';
 
 const requestTimeoutMs = 30_000;
 const maxRetryAfterMs = 30_000;
@@ -182,29 +183,3 @@ function askedDelayMs({ detail }: CliError): number {
   const asked = (detail as { retry_after_ms?: unknown } | undefined)?.retry_after_ms;
   return typeof asked === 'number' ? asked : 0;
 }
-
-/**
- * Checks the answer’s shape and hands it on whole, so that fields of a newer controller reach `-f json`. Values of a list of words
- * that we do not know yet (a new task type, a new state) pass too.
- */
-function understood<Schema extends z.ZodType>(
-  schema: Schema,
-  body: unknown,
-  what: string,
-  requestId: string | undefined,
-): z.output<Schema> {
-  const outcome = schema.safeParse(body);
-  const wrong = outcome.error?.issues.find((issue) => !isUnknownWord(issue));
-  if (wrong === undefined) return body as z.output<Schema>;
-  throw new CliError(
-    'failed',
-    `the controller’s answer to ${what} is not understood: ${wrong.path.join('.')}: ${wrong.message}`,
-    { code: 'unexpected_answer', hint: 'Do the versions of muster and the controller fit?', requestId },
-  );
-}
-
-/** A list of words may stand beside a pattern for others. */
-const isUnknownWord = (issue: z.core.$ZodIssue): boolean =>
-  issue.code === 'invalid_value' ||
-  (issue.code === 'invalid_union' &&
-    issue.errors.some((issues) => issues.length > 0 && issues.every(isUnknownWord)));

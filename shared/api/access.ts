@@ -40,6 +40,7 @@ export const Me = z.object({
   token: z.string(),
   organizations: z
     .array(z.object({ name: z.string(), display_name: z.string(), role: Role }))
+    .default([])
     .describe('where it may be used: a session everywhere its owner is, a token where it was made'),
 });
 export type Me = z.output<typeof Me>;

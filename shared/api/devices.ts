@@ -6,6 +6,7 @@ import { DriftStatus } from './sync.ts';
 export const DeviceStatus = z.enum(['PENDING', 'ENABLED', 'DISABLED']);
 export type DeviceStatus = z.output<typeof DeviceStatus>;
 
+/** What an older controller does not answer yet has a default, or is optional. */
 export const Device = z.object({
   uuid: z.string(),
   name: z.string(),
@@ -31,9 +32,12 @@ export const Device = z.object({
   next_key_fingerprint: z
     .string()
     .nullable()
+    .default(null)
     .describe('of the key that is accepted beside it, until the device comes with that'),
-  key_rotation: z.boolean().describe('it is to make a new key and did not come with one yet'),
-  key_revoked_at: Timestamp.nullable().describe('its key is refused since then; `rebind` gives it another'),
+  key_rotation: z.boolean().default(false).describe('it is to make a new key and did not come with one yet'),
+  key_revoked_at: Timestamp.nullable()
+    .default(null)
+    .describe('its key is refused since then; `rebind` gives it another'),
   boot_id: z.string().nullable(),
   quarantine_reason: z.string().nullable().describe('set when two agents used its key; `approve` lifts it'),
   drift_status: DriftStatus,
