@@ -31,14 +31,14 @@ export class MountedDisk implements AsyncDisposable {
   async install(packages: string[]): Promise<void> {
     const copies = packages.map((file) => `/var/tmp/${basename(file)}`);
     for (const [index, file] of packages.entries()) copyFileSync(file, join(this.path, copies[index] ?? ''));
-    await mustRun(
-      [
-        ...['nsenter', '--target', `${this.#holder.pid}`, '--mount', '--'],
-        ...['chroot', mountPoint, 'dpkg', '--install', ...copies],
-      ],
-      { timeoutMs: 120_000 },
-    );
+    await this.run(['dpkg', '--install', ...copies]);
     for (const copy of copies) rmSync(join(this.path, copy));
+  }
+
+  /** Runs a program of the disk that must end with 0, by this machine's kernel. */
+  run(argv: string[]): Promise<string> {
+    const enter = ['nsenter', '--target', `${this.#holder.pid}`, '--mount', '--', 'chroot', mountPoint];
+    return mustRun([...enter, ...argv], { timeoutMs: 120_000 });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,16 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandEnd, type CommandOptions, Holder } from '../../harness/appliance-command.ts';
 import { Hub } from '../../harness/appliance-hub.ts';
-import { enableUnit, writeInto } from '../../harness/appliance-root.ts';
 import { until } from '../../harness/until.ts';
 import { DiskServer } from './disk-server.ts';
 import { Emulator, type StopReason } from './emulator.ts';
 import { GuestAgent } from './guest-agent.ts';
 import { type MachineImage, machineImage } from './machine-image.ts';
 import { MountedDisk } from './mounted-disk.ts';
+import { copyDisk, makeOwn } from './own-disk.ts';
 import { type CutAccount, VolatileDisk, type WriteCache } from './volatile-disk.ts';
 
 export interface VirtualMachineOptions {
@@ -38,7 +37,7 @@ interface Parts {
 }
 
 /** Emulated, beside other work on the same processors. */
-const bootMs = 240_000;
+const bootMs = 300_000;
 
 const environment = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -78,10 +77,10 @@ export class VirtualMachine implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), `muster-${process.pid}-machine-`));
     undo.use(await Holder.start(['sh', '-c', removesAtEnd, 'sh', folder]));
     const file = join(folder, 'disk.img');
-    cpSync(image.disk, file);
+    copyDisk(image.disk, file);
     const { name = 'machine' } = options;
     const host = hub.nextHost();
-    await prepareDisk(file, { ...options, name, address: `10.77.0.${host}`, hub });
+    await makeOwn(file, { ...options, name, address: `10.77.0.${host}`, hub: hub.address });
     const disk = undo.use(new VolatileDisk(file));
     const mac = `02:00:00:00:00:${host.toString(16).padStart(2, '0')}`;
     const card = { tap: await hub.plugTap(), mac };
@@ -127,8 +126,11 @@ export class VirtualMachine implements AsyncDisposable {
     if (exitCode !== 0) throw new Error(`${path} could not be written: ${stderr}`);
   }
 
-  read(path: string): Promise<string> {
-    return this.must('cat', path);
+  /** Also while it is off. */
+  async read(path: string): Promise<string> {
+    if (this.#emulator) return this.must('cat', path);
+    await using mounted = await MountedDisk.open(join(this.#parts.folder, 'disk.img'));
+    return readFileSync(join(mounted.path, path), 'utf8');
   }
 
   async bootId(): Promise<string> {
@@ -180,14 +182,14 @@ export class VirtualMachine implements AsyncDisposable {
   /** Shows what a power cut right now would leave on the disk; the machine goes on. */
   async cutPoint<Result>(
     cache: WriteCache,
-    look: (root: string, account: CutAccount) => Promise<Result> | Result,
+    look: (left: MountedDisk) => Promise<Result> | Result,
   ): Promise<Result> {
     const copy = join(this.#parts.folder, 'cut.img');
     try {
-      cpSync(join(this.#parts.folder, 'disk.img'), copy);
-      const account = this.#parts.disk.cutInto(copy, cache);
+      copyDisk(join(this.#parts.folder, 'disk.img'), copy);
+      this.#parts.disk.cutInto(copy, cache);
       await using mounted = await MountedDisk.open(copy);
-      return await look(mounted.path, account);
+      return await look(mounted);
     } finally {
       rmSync(copy, { force: true });
     }
@@ -246,24 +248,3 @@ export class VirtualMachine implements AsyncDisposable {
 
 /** Also when the process that started it is killed. */
 const removesAtEnd = 'trap "" INT TERM HUP; echo ready; cat >/dev/null; rm -rf "$1"';
-
-/** Makes a copy of the image a machine of its own. */
-async function prepareDisk(
-  file: string,
-  options: VirtualMachineOptions & { name: string; address: string; hub: Hub },
-): Promise<void> {
-  const { name, address, hub, units = [], files = {}, packages = [] } = options;
-  await using mounted = await MountedDisk.open(file);
-  const own: Record<string, string> = {
-    '/etc/machine-id': `${randomBytes(16).toString('hex')}\n`,
-    '/etc/hostname': `${name}\n`,
-    '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n${hub.address} hub\n`,
-    '/etc/systemd/network/card.network': [
-      '[Match]\nName=eth0\n',
-      `[Network]\nAddress=${address}/24\nGateway=${hub.address}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n`,
-    ].join('\n'),
-  };
-  if (packages.length > 0) await mounted.install(packages);
-  for (const [path, text] of Object.entries({ ...own, ...files })) writeInto(mounted.path, path, text);
-  for (const unit of units) enableUnit(mounted.path, unit);
-}
