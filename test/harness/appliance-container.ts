@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { projectRoot } from './source-files.ts';
 
@@ -25,6 +25,13 @@ export function containerCommand(keeper: number, name: string, root: string): st
     ...tunnel,
     ...[...new Set([projectRoot, dirname(process.execPath)])].map((path) => `--bind-ro=${path}`),
   ];
+}
+
+/** Kills all its processes at once: when only the first one is, the others see for a moment how their machine falls apart. */
+export function killContainer(name: string, leader: number): void {
+  const kill = join(hierarchies().at(-1) ?? '', name, 'payload/cgroup.kill');
+  if (existsSync(kill)) writeFileSync(kill, '1');
+  else process.kill(leader, 'SIGKILL');
 }
 
 /** The container's own PID 1, as this machine numbers it; undefined while there is none. */

@@ -9,7 +9,13 @@ import { temporaryFolder } from './temporary-folder.ts';
 export const harnessFile = (name: string): string => join(projectRoot, 'test/harness', name);
 
 /** Nothing of a test outlives this. */
-export const maxLifeSeconds = 3600;
+const testLifeSeconds = 3600;
+
+/** Where a service listens, as this machine reaches it. */
+export interface Service {
+  host: string;
+  port: number;
+}
 
 /**
  * The network that appliances meet in: a namespace with one bridge. Nothing is added to the machine's own namespace;
@@ -20,22 +26,23 @@ export class Hub implements AsyncDisposable {
   /** Where appliances reach what `expose` offers; also their default gateway. */
   readonly address = '10.77.0.1';
   readonly address6 = 'fd77::1';
+  /** What lives in it ends at the latest so long after it was opened. */
+  readonly lifeSeconds: number;
   readonly #holder: Holder;
   readonly #relays: AsyncDisposable[] = [];
   #hosts = 1;
   #cables = 0;
 
-  private constructor(name: string, holder: Holder) {
+  private constructor(name: string, holder: Holder, lifeSeconds: number) {
     this.name = name;
+    this.lifeSeconds = lifeSeconds;
     this.#holder = holder;
   }
 
-  static async open(): Promise<Hub> {
+  static async open(lifeSeconds = testLifeSeconds): Promise<Hub> {
     const name = `muster-${process.pid}-${randomBytes(3).toString('hex')}`;
-    return new Hub(
-      name,
-      await Holder.start(['sh', harnessFile('appliance-hub.sh'), name, `${maxLifeSeconds}`]),
-    );
+    const holder = await Holder.start(['sh', harnessFile('appliance-hub.sh'), name, `${lifeSeconds}`]);
+    return new Hub(name, holder, lifeSeconds);
   }
 
   /** The next free number in the hub's networks. */
@@ -70,11 +77,12 @@ export class Hub implements AsyncDisposable {
     await mustRun(['ip', '-n', this.name, 'link', 'set', cable, yes ? 'up' : 'down']);
   }
 
-  /** Connections to `port` of the hub's addresses go to a port of this machine's loopback. */
-  async expose(port: number, targetPort: number): Promise<void> {
+  /** Connections to `port` of the hub's addresses go to a service, or to a port of this machine's loopback. */
+  async expose(port: number, target: number | Service): Promise<void> {
     const folder = temporaryFolder(`${process.pid}-relay`);
     const path = join(folder.path, 'socket');
-    const gate = await openGate(path, targetPort);
+    const service = typeof target === 'number' ? { host: '127.0.0.1', port: target } : target;
+    const gate = await openGate(path, service);
     const holder = await Holder.start([
       ...['ip', 'netns', 'exec', this.name],
       ...[process.execPath, harnessFile('appliance-relay.js'), `${port}`, path],
@@ -95,9 +103,9 @@ export class Hub implements AsyncDisposable {
 }
 
 /** The near half of a relay. */
-async function openGate(path: string, targetPort: number): Promise<Server> {
+async function openGate(path: string, service: Service): Promise<Server> {
   const joinTo = (near: Socket): void => {
-    const far = connect({ host: '127.0.0.1', port: targetPort, allowHalfOpen: true });
+    const far = connect({ ...service, allowHalfOpen: true });
     near.pipe(far).pipe(near);
     near.on('error', () => far.destroy()).on('close', () => far.destroy());
     far.on('error', () => near.destroy()).on('close', () => near.destroy());

@@ -1,25 +1,16 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Appliance, applianceUnavailable } from './appliance.ts';
 import { Hub } from './appliance-hub.ts';
+import { leftovers } from './appliance-leftovers.ts';
 import { notTested } from './not-tested.ts';
 import { projectRoot } from './source-files.ts';
 import { until } from './until.ts';
-
-/** Namespaces, cgroups, mounts and folders on this machine that a test process made. */
-const leftovers = (pid: number | undefined = process.pid): string[] =>
-  [
-    execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' }),
-    execFileSync('sh', ['-c', 'ls /sys/fs/cgroup/*'], { encoding: 'utf8' }),
-    execFileSync('mount', { encoding: 'utf8' }),
-    readdirSync(tmpdir()).join('\n'),
-  ].flatMap((text) => text.split('\n').filter((line) => line.includes(`muster-${pid}-`)));
 
 /** Says how a connection to a port ended where nobody listens. */
 const connecting = (host: string): string[] => [

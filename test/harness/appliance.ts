@@ -5,8 +5,8 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandEnd, type CommandOptions, command, Holder, mustRun } from './appliance-command.ts';
-import { containerCommand, firstProcess, hierarchies } from './appliance-container.ts';
-import { Hub, harnessFile, maxLifeSeconds } from './appliance-hub.ts';
+import { containerCommand, firstProcess, hierarchies, killContainer } from './appliance-container.ts';
+import { Hub, harnessFile, type Service } from './appliance-hub.ts';
 import { prepareRoot, writeInto } from './appliance-root.ts';
 import { lacks } from './not-tested.ts';
 import { until } from './until.ts';
@@ -24,7 +24,8 @@ export interface ApplianceOptions {
   hub?: Hub;
 }
 
-const environment = {
+/** Of programs inside. */
+export const insideEnvironment = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
   LANG: 'C.UTF-8',
@@ -85,7 +86,7 @@ export class Appliance implements AsyncDisposable {
     mkdirSync(join(folder, 'disk'));
     const keeper = await Holder.start([
       ...['unshare', '--mount', '--propagation', 'slave'],
-      ...['sh', harnessFile('appliance-keeper.sh'), name, folder, `${maxLifeSeconds}`, ...hierarchies()],
+      ...['sh', harnessFile('appliance-keeper.sh'), name, folder, `${hub.lifeSeconds}`, ...hierarchies()],
     ]);
     undo.use(keeper);
     const nics = (options.nics ?? [{ name: 'eth0' }]).map((nic) => {
@@ -110,6 +111,10 @@ export class Appliance implements AsyncDisposable {
     return this.#boots;
   }
 
+  get isOn(): boolean {
+    return this.#leader !== undefined;
+  }
+
   /** What it wrote to its console, in all boots. */
   console(): string {
     return readFileSync(join(this.#folder, 'console.log'), 'utf8');
@@ -117,25 +122,44 @@ export class Appliance implements AsyncDisposable {
 
   /** Runs a program inside, whatever its network does, as root with all capabilities of this machine. */
   async exec(argv: string[], options: CommandOptions = {}): Promise<CommandEnd> {
-    return command(this.#inside(argv), { ...options, env: { ...environment, ...options.env } });
+    return command(this.entering(argv), { ...options, env: { ...insideEnvironment, ...options.env } });
   }
 
   /** Runs a program that must end with 0; returns what it wrote to stdout. */
   async must(...argv: string[]): Promise<string> {
-    return mustRun(this.#inside(argv), { env: environment });
+    return mustRun(this.entering(argv), { env: insideEnvironment });
   }
 
   /** A long-running program inside. It ends with the appliance, and when the returned process is killed. */
   spawn(argv: string[], options: { env?: Record<string, string> } = {}): ChildProcess {
-    const [file = '', ...args] = this.#inside(argv);
-    return spawn(file, args, { env: { ...environment, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const [file = '', ...args] = this.entering(argv);
+    return spawn(file, args, {
+      env: { ...insideEnvironment, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+  }
+
+  /** What runs a program inside when it is run out here, by whomever; the program ends with its caller. */
+  entering(argv: string[]): string[] {
+    if (this.#leader === undefined) throw new Error(`${this.name} is not running`);
+    return [
+      'nsenter',
+      '--target',
+      `${this.#leader}`,
+      '--all',
+      '--',
+      'setpriv',
+      '--pdeathsig',
+      'KILL',
+      ...argv,
+    ];
   }
 
   async write(path: string, text: string, { mode = 0o644 }: { mode?: number } = {}): Promise<void> {
     if (this.#leader === undefined) return writeInto(this.#root, path, text, mode);
     const program = 'mkdir -p "${1%/*}/" && rm -f "$1" && cat >"$1" && chmod "$2" "$1"';
     const argv = ['sh', '-c', program, 'sh', path, mode.toString(8)];
-    await mustRun(this.#inside(argv), { env: environment, input: text });
+    await mustRun(this.entering(argv), { env: insideEnvironment, input: text });
   }
 
   async read(path: string): Promise<string> {
@@ -174,7 +198,7 @@ export class Appliance implements AsyncDisposable {
     const container = this.#container;
     if (!container || this.#leader === undefined) throw new Error(`${this.name} is not running`);
     const ended = once(container, 'exit');
-    process.kill(this.#leader, 'SIGKILL');
+    killContainer(this.name, this.#leader);
     await ended;
   }
 
@@ -183,9 +207,9 @@ export class Appliance implements AsyncDisposable {
     for (const cable of this.#cables) await this.hub.plug(cable, yes);
   }
 
-  /** Connections to `port` of the hub's address go to a port of this machine's loopback. */
-  expose(port: number, targetPort: number): Promise<void> {
-    return this.hub.expose(port, targetPort);
+  /** Connections to `port` of the hub's address go to a service, or to a port of this machine's loopback. */
+  expose(port: number, target: number | Service): Promise<void> {
+    return this.hub.expose(port, target);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -199,21 +223,6 @@ export class Appliance implements AsyncDisposable {
     return join(`/proc/${this.#keeper.pid}/root`, this.#folder, 'disk/root');
   }
 
-  #inside(argv: string[]): string[] {
-    if (this.#leader === undefined) throw new Error(`${this.name} is not running`);
-    return [
-      'nsenter',
-      '--target',
-      `${this.#leader}`,
-      '--all',
-      '--',
-      'setpriv',
-      '--pdeathsig',
-      'KILL',
-      ...argv,
-    ];
-  }
-
   async #boot(): Promise<void> {
     await this.#freshNetwork();
     const log = openSync(join(this.#folder, 'console.log'), 'a');
@@ -224,7 +233,7 @@ export class Appliance implements AsyncDisposable {
     );
     const container = spawn(file, args, {
       env: {
-        ...environment,
+        ...insideEnvironment,
         SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1',
         SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network',
       },
