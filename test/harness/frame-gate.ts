@@ -17,6 +17,9 @@ interface Hold {
   waiting: (() => void)[];
 }
 
+/** Long enough for whatever a test waits for. */
+const holdMs = 60_000;
+
 /**
  * Stands between agents and a controller and lets every frame pass, in order, until it is told to hold one: so a test can end either side
  * between any two frames. Holding one frame holds all that follow in its direction.
@@ -54,10 +57,15 @@ export class FrameGate implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Holds the next frame that matches; `caught` settles when it came. `release` lets it and all that waited pass. */
+  /** Holds the next frame that matches; `caught` settles when it came, and fails when it does not. `release` lets it and all that waited pass. */
   hold(direction: Direction, matches: Matches): { caught: Promise<void>; release(): void } {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const late = setTimeout(
+      () => reject(new Error(`no such frame within ${holdMs} ms; the last: ${this.#last()}`)),
+      holdMs,
+    );
     const hold: Hold = { direction, matches, caught: resolve, closed: false, waiting: [] };
+    promise.catch(() => {}).finally(() => clearTimeout(late)); // told to whoever waits for it
     this.#hold = hold;
     return {
       caught: promise,
@@ -72,6 +80,13 @@ export class FrameGate implements AsyncDisposable {
   cut(): void {
     this.#hold = undefined;
     for (const link of this.#links) link.terminate();
+  }
+
+  #last(): string {
+    return this.seen
+      .slice(-20)
+      .map(({ direction, frame }) => `${direction} ${frame.type}`)
+      .join(', ');
   }
 
   #onwards(incoming: IncomingMessage) {
