@@ -166,7 +166,7 @@ function keyRotationOf({
     log,
   };
   return {
-    isDue: () => days !== undefined && systemClock.now() - key.since > days * 86_400_000,
+    isDue: () => days !== undefined && key.isOlderThan(days * 86_400_000, systemClock.now()),
     rotate: (signal) => rotateDeviceKey(parts, signal),
   };
 }

@@ -15,6 +15,8 @@ import { replaceFile } from '../shared/node/replace-file.ts';
 import type { DataFolder } from './data-folder.ts';
 import { saveKeys } from './identity.ts';
 
+const dayMs = 86_400_000;
+
 /**
  * The device's key as it is now: whoever signs asks each time, for it changes.
  *
@@ -37,9 +39,10 @@ export class DeviceKey implements KeyPair {
     return this.#keys.privateKey;
   }
 
-  /** When it was made, or came to this disk. */
-  get since(): Instant {
-    return statSync(this.#folder.key).mtimeMs;
+  /** Made, or come to this disk, so long ago; or by a clock that was ahead then, so that nobody knows. */
+  isOlderThan(ms: number, now: Instant): boolean {
+    const ageMs = now - statSync(this.#folder.key).mtimeMs;
+    return ageMs > ms || ageMs < -dayMs;
   }
 
   /** The key that is to follow; the one that was made before, if it was not given up. */

@@ -1,6 +1,6 @@
 import { existsSync, renameSync } from 'node:fs';
 import { ErrorBody } from '../shared/api/common.ts';
-import type { Clock, Random } from '../shared/clock.ts';
+import type { Clock, Instant, Random } from '../shared/clock.ts';
 import {
   generateKeyPair,
   importPublicKey,
@@ -26,6 +26,7 @@ import {
   saveKeys,
 } from './identity.ts';
 import { lockInstance } from './store/instance-lock.ts';
+import { sayClock } from './link/certificate-time.ts';
 import { moveAside } from './store/open-database.ts';
 import { version } from './version.ts';
 
@@ -135,7 +136,7 @@ interface Asking extends EnrolOptions {
   secret: string;
 }
 
-async function ask({ url, secret, name, random, timeoutMs = 20_000 }: Asking, keys: KeyPair) {
+async function ask({ url, secret, name, random, clock, timeoutMs = 20_000 }: Asking, keys: KeyPair) {
   const nonce = random.uuid();
   const request: EnrolRequest = {
     secret,
@@ -144,7 +145,7 @@ async function ask({ url, secret, name, random, timeoutMs = 20_000 }: Asking, ke
     nonce,
     agent_version: version,
   };
-  const response = await post(new URL('/api/v1/enrol', url), request, timeoutMs);
+  const response = await post(new URL('/api/v1/enrol', url), request, { timeoutMs, clock });
   const answer = EnrolAnswer.safeParse(response.body);
   if (!answer.success) throw refusal(url, response);
 
@@ -169,7 +170,11 @@ interface Answered {
   body: unknown;
 }
 
-async function post(target: URL, body: unknown, timeoutMs: number): Promise<Answered> {
+async function post(
+  target: URL,
+  body: unknown,
+  { timeoutMs, clock }: { timeoutMs: number; clock: Clock },
+): Promise<Answered> {
   try {
     const response = await fetch(target, {
       method: 'POST',
@@ -181,7 +186,7 @@ async function post(target: URL, body: unknown, timeoutMs: number): Promise<Answ
     return { status: response.status, body: jsonOf(await response.text()) };
   } catch (error) {
     throw new CommandError(
-      `The controller at ${target.origin} cannot be reached: ${reasonOf(error)}`,
+      `The controller at ${target.origin} cannot be reached: ${reasonOf(error, clock.now())}`,
       exitCodes.unreachable,
     );
   }
@@ -220,10 +225,11 @@ function jsonOf(text: string): unknown {
 }
 
 /** `fetch failed` alone helps nobody: the cause names host and port. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, now: Instant): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no answer in time';
   const { cause } = error;
-  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join(', ');
-  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+  if (cause instanceof AggregateError) return cause.errors.map((one) => reasonOf(one, now)).join(', ');
+  const said = cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+  return sayClock(cause, said, now);
 }

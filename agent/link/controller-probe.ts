@@ -6,6 +6,7 @@ import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import { askOnce, connectOnce, LookUps, secureOnce } from './controller-probe-steps.ts';
 import { deviceToken, type DeviceTokenParts } from './device-token.ts';
 import { trustNow } from './trust-now.ts';
+import { sayClock } from './certificate-time.ts';
 import { reasonOf } from './transfers-retries.ts';
 
 export interface ControllerProbeParts extends DeviceTokenParts {
@@ -58,7 +59,8 @@ export class HttpControllerProbe {
       return ended(true);
     } catch (error) {
       signal.throwIfAborted();
-      return { ...ended(false), error: reasonOf(until.aborted ? until.reason : error).slice(0, 300) };
+      const why: unknown = until.aborted ? until.reason : error;
+      return { ...ended(false), error: sayClock(why, reasonOf(why), clock.now()).slice(0, 300) };
     } finally {
       stopTimer.abort();
     }

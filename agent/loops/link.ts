@@ -3,6 +3,7 @@ import type { Logger } from '../../shared/node/logger.ts';
 import type { Hello } from '../../shared/protocol/hello.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import { Backoff } from '../link/backoff.ts';
+import { sayClock } from '../link/certificate-time.ts';
 import { type Dial, DialRefused } from '../link/dial-refused.ts';
 import { LinkOver } from '../link/connection.ts';
 import { Session, type SessionParts } from './session.ts';
@@ -86,7 +87,7 @@ export class LinkLoop {
 
   /** One dial and, if it succeeds, one link. Returns the milliseconds to wait before the next. */
   async #once(signal: AbortSignal): Promise<number> {
-    const { dial, log, status } = this.#parts;
+    const { dial, log, status, clock } = this.#parts;
     try {
       status.movesWithin(dialMs);
       const socket = await dial(signal);
@@ -98,7 +99,8 @@ export class LinkLoop {
         this.#parts.session.controllerClock.learn(error.controllerTime);
       }
       const code = refused ? error.code : codeOf(error);
-      const message = error instanceof Error ? error.message : String(error);
+      const said = error instanceof Error ? error.message : String(error);
+      const message = sayClock(error, said, clock.now());
       status.ended(code, message);
       if (refused) status.become('refused');
       const waitMs = this.#backoff.next(error);
@@ -135,6 +137,7 @@ export class LinkLoop {
       ...session,
       movesWithin: (ms) => status.movesWithin(ms),
       onWelcome: (welcome) => {
+        this.#backoff.welcomed(welcome.reconnectWithinMs);
         status.online(welcome.session);
         this.#nextWelcome.resolve();
         this.#nextWelcome = Promise.withResolvers();

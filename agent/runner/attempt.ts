@@ -1,4 +1,4 @@
-import type { Clock, Random } from '../../shared/clock.ts';
+import type { Clock, Instant, Random } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { Logger } from '../../shared/node/logger.ts';
@@ -18,6 +18,8 @@ export interface AttemptServices {
   system: HandlerContext['system'];
   clock: Clock;
   random: Random;
+  /** The controller's clock, as far as it is known: for what people see, never for a deadline. */
+  controllerNow: () => Instant;
   log: Logger;
   instanceId: string;
   roundTrip: (signal: AbortSignal) => Promise<number>;
@@ -50,8 +52,8 @@ export class Attempt {
     this.task = task;
     this.#handler = handler;
     this.#services = services;
-    const { store, clock, onError } = services;
-    this.#output = new TaskOutput({ code: task.code, store, clock, onError }, task.lines);
+    const { store, clock, controllerNow, onError } = services;
+    this.#output = new TaskOutput({ code: task.code, store, clock, controllerNow, onError }, task.lines);
     this.#progress = new TaskProgress({ task, store, clock, onError });
   }
 

@@ -96,11 +96,11 @@ export class Questions {
       throw new TaskError('too_many_questions', `A task asks ${maxQuestionsOfTask} questions at most`);
     }
     const id = random.uuid();
-    const at = clock.now();
-    const stored = { id, code, options, safe, expiresAt: at + deadlineMs };
+    const stored = { id, code, options, safe, expiresAt: clock.now() + deadlineMs };
     store.write(() => {
       store.questions.insert({ ...stored, key });
-      const expiresAt = controllerNow() + deadlineMs;
+      const at = controllerNow();
+      const expiresAt = at + deadlineMs;
       store.outbox.append('question', { type: 'task.question', code, at, question: id, asked, expiresAt });
     });
     log.info({ event: 'question.asked', task: code, question: id }, 'the task asks a person');
@@ -155,11 +155,11 @@ export class Questions {
   }
 
   #close({ id, code }: StoredQuestion, reason: TakenReason, answer: string | null): void {
-    const { store, clock, log } = this.#parts;
+    const { store, controllerNow, log } = this.#parts;
     const isMine = store.write(() => {
       if (!store.questions.close(id, { reason, answer })) return false;
       const told = { question: id, reason, ...(answer === null ? {} : { answer }) };
-      store.outbox.append('question', { type: 'task.question_closed', code, at: clock.now(), ...told });
+      store.outbox.append('question', { type: 'task.question_closed', code, at: controllerNow(), ...told });
       return true;
     });
     if (!isMine) return;

@@ -20,7 +20,11 @@ function stage(bounds?: OutputBounds) {
   const onError = (error: unknown) => {
     throw error;
   };
-  const output = new TaskOutput({ code: 'aB3dE6gH', store, clock, onError }, 0, bounds);
+  const output = new TaskOutput(
+    { code: 'aB3dE6gH', store, clock, controllerNow: () => clock.now(), onError },
+    0,
+    bounds,
+  );
   const told = () =>
     store.outbox.after(0, { maxRows: 100_000, maxBytes: 1e9 }).map(({ json }) => {
       const row = JSON.parse(json) as Report;

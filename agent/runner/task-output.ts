@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import type { Clock, Instant } from '../../shared/clock.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { LogStream } from '../../shared/protocol/report.ts';
 import { type OutputBounds, outputBounds } from '../handlers/output-bounds.ts';
@@ -7,9 +7,19 @@ import { outputLines } from './output-lines.ts';
 
 interface Line {
   line: number;
-  at: number;
+  at: Instant;
+  writtenAt: Instant;
   stream: LogStream;
   text: string;
+}
+
+interface OutputParts {
+  code: string;
+  store: AgentStore;
+  clock: Clock;
+  /** By the controller's clock, as far as it is known: what people see. */
+  controllerNow: () => Instant;
+  onError: (error: unknown) => void;
 }
 
 /** The first line goes to disk at once, further ones are collected for so long. */
@@ -22,7 +32,7 @@ const maxCollected = 500;
  * want of disk is counted, and the next transaction that succeeds begins with a gap record for what was lost.
  */
 export class TaskOutput {
-  readonly #parts: { code: string; store: AgentStore; clock: Clock; onError: (error: unknown) => void };
+  readonly #parts: OutputParts;
   readonly #bounds: OutputBounds;
   #collected: Line[] = [];
   /** The newest lines of those that came after the bound. */
@@ -37,11 +47,7 @@ export class TaskOutput {
   #closed = new AbortController();
   #pumping = false;
 
-  constructor(
-    parts: { code: string; store: AgentStore; clock: Clock; onError: (error: unknown) => void },
-    linesBefore: number,
-    bounds: OutputBounds = outputBounds,
-  ) {
+  constructor(parts: OutputParts, linesBefore: number, bounds: OutputBounds = outputBounds) {
     this.#parts = parts;
     this.#bounds = bounds;
     this.#settled = linesBefore;
@@ -74,7 +80,8 @@ export class TaskOutput {
   }
 
   #add(stream: LogStream, text: string): void {
-    const line: Line = { line: this.#next, at: this.#parts.clock.now(), stream, text };
+    const { clock, controllerNow } = this.#parts;
+    const line: Line = { line: this.#next, at: controllerNow(), writtenAt: clock.now(), stream, text };
     this.#next += 1;
     this.#lines += 1;
     this.#bytes += Buffer.byteLength(text);
@@ -116,13 +123,13 @@ export class TaskOutput {
     try {
       store.write(() => {
         let settled = this.#settled;
-        for (const { line, at, stream, text } of lines) {
+        for (const { line, at, writtenAt, stream, text } of lines) {
           if (line > settled + 1) {
             const reason = this.#lost ? 'disk_full' : 'too_much_output';
             const gap = { from: settled + 1, to: line - 1, reason };
             store.outbox.append('gap', { type: 'task.gap', code, at, ...gap });
           }
-          store.outbox.append('log', { type: 'task.log', code, at, line, stream, text });
+          store.outbox.append('log', { type: 'task.log', code, at, line, stream, text }, writtenAt);
           settled = line;
         }
         store.tasks.saveLines(code, settled);

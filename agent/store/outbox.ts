@@ -1,3 +1,4 @@
+import type { Instant } from '../../shared/clock.ts';
 import type { Sqlite } from '../../shared/node/sqlite.ts';
 import type { Report } from '../../shared/protocol/report.ts';
 import type { Gate } from './gate.ts';
@@ -57,8 +58,11 @@ export class Outbox {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Belongs in the transaction of what it tells about. Returns the row's seq. */
-  append(kind: RowKind, report: NewReport): number {
+  /**
+   * Belongs in the transaction of what it tells about. Returns the row's seq. `writtenAt`: by the clock of this device, when the report tells
+   * the time by another one; the age of lines is counted by it.
+   */
+  append(kind: RowKind, report: NewReport, writtenAt: Instant = report.at): number {
     this.#gate.pass();
     if (kind === 'progress') this.#statements.dropProgress.run(report.code);
     const body = JSON.stringify(report);
@@ -67,7 +71,7 @@ export class Outbox {
     const { lastInsertRowid } = this.#statements.insert.run({
       kind,
       code: report.code,
-      at: report.at,
+      at: writtenAt,
       line,
       bytes,
       body,

@@ -28,7 +28,7 @@ export class AgentProcess implements AsyncDisposable {
 
   async enrol(url: string, token: string): Promise<void> {
     const args = ['enrol', '--data', this.folder, '--url', url, '--token', token, '--name', this.name];
-    const { exitCode, stdout, stderr } = await runProgram('agent', args);
+    const { exitCode, stdout, stderr } = await runProgram('agent', args, { env: this.#env });
     if (exitCode !== 0) throw new Error(`enrol ended with ${exitCode}: ${stderr}${stdout}`);
   }
 
