@@ -27,6 +27,26 @@ test('a healthy link makes the next failure a first one', () => {
   expect(backoff.next()).toBe(1_000);
 });
 
+test('after a lost link the waits stay below what the controller named, for five minutes of waiting', () => {
+  const backoff = new Backoff(always(1));
+  backoff.welcomed(2_000);
+  expect(waits(backoff, 3)).toEqual([1_000, 2_000, 2_000]);
+  waits(backoff, 147); // 299 s in all
+  expect(waits(backoff, 3)).toEqual([2_000, 60_000, 60_000]);
+  backoff.healthy();
+  expect(waits(backoff, 3)).toEqual([1_000, 2_000, 2_000]);
+});
+
+test('what a controller names is kept between one second and one minute, and an older one names nothing', () => {
+  const after = (ms: number | undefined) => {
+    const backoff = new Backoff(always(1));
+    backoff.welcomed(1);
+    backoff.welcomed(ms);
+    return waits(backoff, 9).at(-1);
+  };
+  expect([1, 1e9, undefined].map(after)).toEqual([1_000, 60_000, 60_000]);
+});
+
 test('a wait that the controller named is kept, with jitter on top', () => {
   const refused = new DialRefused('too_many_requests', 'later', { retryAfterMs: 5_000 });
   expect(new Backoff(always(0)).next(refused)).toBe(5_000);

@@ -138,6 +138,7 @@ export class LinkLoop {
       movesWithin: (ms) => status.movesWithin(ms),
       onWelcome: (welcome) => {
         this.#backoff.welcomed(welcome.reconnectWithinMs);
+        this.#backoff.welcomed(welcome.reconnectWithinMs);
         status.online(welcome.session);
         this.#nextWelcome.resolve();
         this.#nextWelcome = Promise.withResolvers();

@@ -120,6 +120,8 @@ export interface DeviceStore {
   getMany(ids: string[]): Promise<DeviceRow[]>;
   byName(organizationId: string, name: string): Promise<DeviceRow | undefined>;
   byPublicKey(publicKey: string): Promise<DeviceRow | undefined>;
+  /** ENABLED devices of all organizations. */
+  countEnabled(): Promise<number>;
   /** Every device of the organization in brief, for resolving names, patterns and labels. Ordered by name. */
   brief(organizationId: string): Promise<DeviceBrief[]>;
   /** Devices without the value that is sorted by come last. */
@@ -243,6 +245,16 @@ export class SqlDeviceStore implements DeviceStore {
       );
       await all(db, sql`update device_stores set superseded_at = null where device_id = ${id}`);
     });
+  }
+
+  async countEnabled(): Promise<number> {
+    const [row] = await all(
+      this.#db,
+      sql<{
+        total: number;
+      }>`select count(*) as total from devices where status = 'ENABLED' and removed_at is null`,
+    );
+    return Number(row?.total ?? 0);
   }
 
   saveHellos(rows: HelloRow[]): Promise<void> {

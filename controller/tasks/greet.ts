@@ -26,6 +26,7 @@ export interface GreetContext {
   random: Random;
   online: OnlineDevices;
   heartbeatMs: number;
+  reconnectWithinMs: number;
   /** How the controller's key changed, oldest first. */
   keyChanges: SignedKeyChange[];
   timeoutGraceMs: number;
@@ -265,6 +266,7 @@ function welcome(
     session: context.random.uuid(),
     clock: context.now,
     heartbeatMs: context.heartbeatMs,
+    reconnectWithinMs: context.reconnectWithinMs,
     ackedSeq: appliedSeq,
     tasks: verdicts,
     factsWanted: device.factsDigest !== hello.factsDigest,

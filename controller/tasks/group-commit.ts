@@ -3,6 +3,7 @@ import type { Logger } from '../../shared/node/logger.ts';
 import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
 import { closeCodes } from '../../shared/protocol/version.ts';
 import type { Bus } from '../bus/bus.ts';
+import { FleetSize, reconnectWithinMs } from '../devices/fleet-size.ts';
 import { lastHeard, type OnlineDevices } from '../devices/online.ts';
 import type { Store, StoreTables } from '../store/store.ts';
 import { applyRefusals } from './apply-refusals.ts';
@@ -39,6 +40,7 @@ const helloWaitMs = 4;
  */
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
+  readonly #fleet = new FleetSize();
   commits = 0;
   commitFailures = 0;
   reportsApplied = 0;
@@ -127,6 +129,7 @@ export class GroupCommit {
         random,
         online,
         heartbeatMs: settings.heartbeatMs,
+        reconnectWithinMs: reconnectWithinMs(await this.#fleet.count(tables, times.monotonic)),
         keyChanges: this.#parts.keyChanges,
         timeoutGraceMs: settings.timeoutGraceMs,
         left: (link) => this.#parts.inbox.left(link),

@@ -67,6 +67,8 @@ export const Welcome = z.object({
   keyChanges: KeyChanges.exactOptional(),
   /** The device is to make a new key, and to show it (`deviceKeyPath`). Since version 3. */
   rotateKey: z.boolean().exactOptional(),
+  /** When the link is lost, waits between dials stay below this for the first minutes. Since version 4. */
+  reconnectWithinMs: z.int().min(1).exactOptional(),
 });
 export type Welcome = z.output<typeof Welcome>;
 

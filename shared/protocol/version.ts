@@ -4,8 +4,9 @@
  * 1: first version.
  * 2: tasks ask people: `task.question`, `task.question_closed`, `question.answer`.
  * 3: keys change: `hello.controllerKey`, `welcome.keyChanges`, `welcome.rotateKey`.
+ * 4: the size of the fleet decides how soon a device tries again: `welcome.reconnectWithinMs`.
  */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 /** An older peer is not told of questions: it would close the link. */
 export const questionsSince = 2;
 

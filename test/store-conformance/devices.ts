@@ -310,6 +310,13 @@ export const describeDevices = (conform: Conform) =>
       });
     });
 
+    conform('enabled devices of all organizations are counted, removed ones not', async (world) => {
+      for (const id of ['a', 'b', 'c', 'd']) await world.device(id);
+      await world.store.devices.setStatus('b', 'DISABLED', 1);
+      await world.store.devices.remove('c', 1);
+      expect(await world.store.devices.countEnabled()).toBe(2);
+    });
+
     conform('a sign of life sets the heartbeat of these devices only', async (world) => {
       await world.device('fw');
       await world.device('other');
