@@ -20,6 +20,9 @@ test.each([
   ],
   ['HEALTH_CHECK', { checks: 'nonsense' }, ''],
   ['REBOOT', { boot_id: 'x' }, ''],
+  ['NETDIAG.ROUTE', { gateway: null }, '{"gateway":null}'],
+  ['NETDIAG.ROUTE', { text: 'x'.repeat(300) }, `{"text":"${'x'.repeat(190)}…`],
+  ['NETDIAG.ROUTE', null, ''],
   ['PING', null, ''],
 ] as const)('a result of %s in one line: %j', (type, result, text) => {
   expect(resultText({ type, result: result === null ? null : { ...result } })).toBe(text);

@@ -1,4 +1,4 @@
-import type { TaskType } from './task-type.ts';
+import { isPluginTaskType, type TaskType } from './task-type.ts';
 
 interface Finished {
   type: TaskType;
@@ -17,7 +17,8 @@ export function resultText({ type, result }: Finished): string {
   if (type === 'PING') return pingText(result);
   if (type === 'HEALTH_CHECK') return healthText(verdictsOf(result));
   if (type === 'SCRIPT' && typeof result.exit_code === 'number') return `exit code ${result.exit_code}`;
-  return '';
+  // Only its plugin knows what it means.
+  return isPluginTaskType(type) ? shortened(JSON.stringify(result)) : '';
 }
 
 export function verdictsOf(result: Record<string, unknown>): Verdict[] {
@@ -28,6 +29,10 @@ export function verdictsOf(result: Record<string, unknown>): Verdict[] {
     message: String(message),
   }));
 }
+
+const maxLength = 200;
+const shortened = (text: string): string =>
+  text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
 
 function pingText({ round_trip_ms: ms, sent, received }: Record<string, unknown>): string {
   const time = typeof ms === 'number' ? `${Math.round(ms * 100) / 100} ms` : '';
