@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { InstallParameters, RemoveParameters } from '../../shared/task-types/plugin-install.ts';
 import type { HandlerContext } from '../handlers/handler.ts';
@@ -66,11 +67,15 @@ async function install(
       },
     );
     context.progress({ percent: 60, message: 'unpacking' });
-    await unpack(archive, join(folder.path, tree), {
-      maxBytes: release.manifest.unpacked_bytes,
-      signal: context.signal,
-      prove: (draft) => prove(parts, { draft, name, version }, context),
-    });
+    try {
+      await unpack(archive, join(folder.path, tree), {
+        maxBytes: release.manifest.unpacked_bytes,
+        signal: context.signal,
+        prove: (draft) => prove(parts, { draft, name, version }, context),
+      });
+    } finally {
+      rmSync(archive, { force: true });
+    }
     context.signal.throwIfAborted();
   }
   const old = folder.tree;

@@ -48,20 +48,25 @@ async function untar(
   tar.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (said.length < 2000) said += text;
   });
-  const ended = once(tar, 'close');
-  try {
-    await Promise.all([
-      pipeline(createReadStream(archive), createZstdDecompress(), atMost(maxBytes), tar.stdin, { signal }),
-      ended,
-    ]);
-  } catch (error) {
-    signal.throwIfAborted();
-    tar.kill('SIGKILL');
-    const why = said.trim() || (error instanceof Error ? error.message : String(error));
-    throw badRelease(`it cannot be unpacked: ${why.slice(0, 300)}`);
-  }
-  if (tar.exitCode !== 0) throw badRelease(`it cannot be unpacked: ${said.trim().slice(0, 300)}`);
+  const feeding = pipeline(createReadStream(archive), createZstdDecompress(), atMost(maxBytes), tar.stdin, {
+    signal,
+  }).catch((error: unknown) => {
+    if (!isEarlyEnd(error)) tar.kill('SIGKILL');
+    throw error;
+  });
+  const [fed, ended] = await Promise.allSettled([feeding, once(tar, 'close')]);
+  signal.throwIfAborted();
+  // tar may end before the padding behind an archive was handed to it; its exit code says whether it saw all of it.
+  const failed = [fed, ended].find((one) => one.status === 'rejected' && !isEarlyEnd(one.reason));
+  if (failed?.status !== 'rejected' && tar.exitCode === 0) return;
+  const why = failed?.status === 'rejected' ? String((failed.reason as Error).message) : said.trim();
+  throw badRelease(`it cannot be unpacked: ${(said.trim() || why).slice(0, 300)}`);
 }
+
+const isEarlyEnd = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE');
 
 function atMost(bytes: number): Transform {
   let left = bytes;
