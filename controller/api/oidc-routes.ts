@@ -30,7 +30,7 @@ const start = openRoute({
   query: StartOidc,
   errors: ['not_found', 'unavailable'],
   handle: async ({ parts, query, reply }) => {
-    const { challenge, state, port = null, organization = null } = query;
+    const { challenge, state, port, organization = null } = query;
     const { location, cookie } = await oidcOf(parts).start({ challenge, state, port, organization });
     setCookie(reply, parts, cookie);
     reply.redirect(location);

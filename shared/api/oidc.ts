@@ -17,12 +17,14 @@ export const StartOidc = z.strictObject({
     .regex(/^[A-Za-z0-9_-]{16,128}$/, 'expected 16 to 128 characters of base64url')
     .describe('comes back as it is'),
   port: z.coerce
-    .number()
+    .number({
+      error:
+        'expected a port of 127.0.0.1 where the client listens: the controller has no page that logs in by itself, use muster auth login --oidc',
+    })
     .int()
     .min(1024)
     .max(65_535)
-    .optional()
-    .describe('of 127.0.0.1, where the client listens; absent: /#oidc?… of the controller itself'),
+    .describe('of 127.0.0.1, where the client listens'),
   organization,
 });
 

@@ -159,3 +159,12 @@ test('without a provider in the configuration there is nothing of it', async () 
   const answer = await api.call('GET', new OidcBrowser(api).startPath, { as: null });
   expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
 });
+
+test('a login without a client that waits for it is refused before anybody is sent away', async () => {
+  await using given = await startOidc();
+  const path = new OidcBrowser(given.api).startPath.replace(/&port=\d+/, '');
+  expect(await given.api.call('GET', path, { as: null })).toMatchObject({
+    status: 400,
+    body: { error: expect.stringMatching(/port.*muster auth login --oidc/) },
+  });
+});

@@ -22,7 +22,7 @@ const BegunLogin = z.object({
   verifier: z.string(),
   challenge: z.string(),
   clientState: z.string(),
-  port: z.number().nullable(),
+  port: z.number(),
   organization: z.string().nullable(),
 });
 type BegunLogin = z.output<typeof BegunLogin>;
@@ -35,8 +35,8 @@ export interface OidcWish {
   challenge: string;
   /** Comes back to it as it is. */
   state: string;
-  /** Of loopback, where it listens; null: a page under the controller's own address. */
-  port: number | null;
+  /** Of loopback, where it listens. */
+  port: number;
   organization: string | null;
 }
 
@@ -59,7 +59,6 @@ export interface OidcLoginsParts {
   provider: OidcProvider;
   people: OidcPeople;
   sealed: Sealed;
-  publicUrl: string;
 }
 
 /**
@@ -161,10 +160,8 @@ export class OidcLogins {
     return code;
   }
 
-  /** A page gets it in the fragment, which no server sees. */
   #backTo({ port, clientState }: BegunLogin, told: Record<string, string>): string {
     const query = new URLSearchParams({ ...told, state: clientState });
-    if (port === null) return `${this.#parts.publicUrl.replace(/\/$/, '')}/#oidc?${query}`;
     return `http://127.0.0.1:${port}/?${query}`;
   }
 
