@@ -8,6 +8,7 @@ import { generateKeyPair } from '../../shared/node/keys.ts';
 import { Mux } from '../../shared/node/mux/mux.ts';
 import type { MuxStream } from '../../shared/node/mux/mux-stream.ts';
 import { openRequestBytes, type OpenRequest } from '../../shared/tunnel/service.ts';
+import { isAlive } from '../../test/harness/is-alive.ts';
 import { outcome, Shown, write } from '../../test/harness/session-records.ts';
 import { until } from '../../test/harness/until.ts';
 import { createConnectHandler } from '../handlers/connect.ts';
@@ -281,11 +282,3 @@ test('the limit of the order counts, whatever the agent does', async () => {
   await expect(buffer(stream)).rejects.toMatchObject({ code: 'limit' });
   await programs.end();
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/State:\s+[ZX]/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

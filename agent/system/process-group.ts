@@ -10,24 +10,38 @@ const graceMs = 5000;
  * a session of their own (daemons) have left the group.
  */
 export async function endGroup(group: number): Promise<void> {
-  if (!(await isAlive(group))) return;
-  send(group, 'SIGTERM');
-  if (await goneWithin(group, graceMs)) return;
-  send(group, 'SIGKILL');
-  await goneWithin(group, graceMs); // a process in the kernel's hands cannot be waited for for ever
+  await end(async () => ((await isAlive(group)) ? [group] : []));
 }
 
-async function goneWithin(group: number, ms: number): Promise<boolean> {
+/** As `endGroup`, for all groups of the session that `leader` began: a shell gives each of its jobs a group. */
+export async function endSession(leader: number): Promise<void> {
+  await end(async () => {
+    const members = await living();
+    if (!members) return (await isAlive(leader)) ? [leader] : [];
+    return [...new Set(members.filter(({ session }) => session === leader).map(({ group }) => group))];
+  });
+}
+
+async function end(left: () => Promise<number[]>): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    for (const group of await left()) send(group, signal);
+    if (await goneWithin(left, graceMs)) return; // a process in the kernel's hands cannot be waited for for ever
+  }
+}
+
+async function goneWithin(left: () => Promise<number[]>, ms: number): Promise<boolean> {
   const deadline = performance.now() + ms;
   for (let pauseMs = 5; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 100)) {
-    if (!(await isAlive(group))) return true;
+    if ((await left()).length === 0) return true;
     await sleep(pauseMs);
   }
-  return !(await isAlive(group));
+  return (await left()).length === 0;
 }
 
 async function isAlive(group: number): Promise<boolean> {
-  return send(group, 0) && (await hasLivingMember(group));
+  if (!send(group, 0)) return false;
+  const members = await living();
+  return members?.some((one) => one.group === group) ?? true;
 }
 
 function send(group: number, signal: NodeJS.Signals | 0): boolean {
@@ -39,15 +53,16 @@ function send(group: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Orphans that ended but were not reaped still count for kill(2); only /proc tells them apart. */
-async function hasLivingMember(group: number): Promise<boolean> {
+/** Orphans that ended but were not reaped still count for kill(2); only /proc tells them apart. Undefined without it. */
+async function living(): Promise<{ group: number; session: number }[] | undefined> {
   const entries = await readdir('/proc').catch(() => undefined);
-  if (!entries) return true;
+  if (!entries) return undefined;
+  const found: { group: number; session: number }[] = [];
   for (const pid of entries.filter((name) => /^\d+$/.test(name))) {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-    // "pid (name) state ppid pgrp …"; the name may hold anything, also parentheses
-    const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(pgrp) === group && state !== 'Z' && state !== 'X') return true;
+    // "pid (name) state ppid pgrp session …"; the name may hold anything, also parentheses
+    const [state, , group, session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (state !== 'Z' && state !== 'X') found.push({ group: Number(group), session: Number(session) });
   }
-  return false;
+  return found;
 }

@@ -8,6 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../shared/node/system-clock.ts';
 import { Mux } from '../../shared/node/mux/mux.ts';
 import { openRequestBytes } from '../../shared/tunnel/service.ts';
+import { isAlive } from '../../test/harness/is-alive.ts';
 import { outcome, Shown, write } from '../../test/harness/session-records.ts';
 import { until } from '../../test/harness/until.ts';
 import { createStreams } from '../system/streams/create-streams.ts';
@@ -97,7 +98,7 @@ test('a command does not outlive its stream', async () => {
   const [chunk] = (await once(stream, 'data')) as [Buffer];
   const pid = Number(chunk.subarray(5).toString());
   stream.destroy();
-  await until('the command is gone', () => !alive(pid));
+  await until('the command is gone', () => !isAlive(pid));
 });
 
 test('a program that does not exist is refused with a reason', async () => {
@@ -193,12 +194,3 @@ test('an unknown mode means disabled', () => {
   expect(RemoteAccess.parse({ mode: 'ful' }).mode).toBe('disabled');
   expect(RemoteAccess.parse({ mode: 'readonly' }).mode).toBe('readonly');
 });
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/State:\s+[ZX]/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

@@ -20,5 +20,14 @@ export async function runRecorded(cluster: Cluster, device: string) {
     shown += data;
   });
   await until('the shell is there', () => /[#$] /.test(shown), { last: () => shown });
-  return { type: (text: string) => pty.write(text), shown: () => shown, kill: () => pty.kill('SIGKILL') };
+  const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  return {
+    type: (text: string) => pty.write(text),
+    resize: (columns: number, rows: number) => pty.resize(columns, rows),
+    shown: () => shown,
+    shows: (words: RegExp) =>
+      until(`the shell shows ${words}`, () => words.exec(shown), { last: () => shown.slice(-2000) }),
+    ended,
+    kill: () => pty.kill('SIGKILL'),
+  };
 }

@@ -5,6 +5,7 @@ import { endGroup } from '../process-group.ts';
 import { checkFolder, resolveProgram } from '../program.ts';
 import type { ProcessEnd } from '../system.ts';
 import { permittedUser, userSwitch } from '../user.ts';
+import { asAtLogin } from './as-at-login.ts';
 import type { OpenProgram, Streams } from './streams.ts';
 
 /** Starts a program in a process group of its own, its pipes open and binary. */
@@ -15,7 +16,7 @@ export const openProgram =
     await checkFolder(cwd);
     const [name, ...rest] = argv;
     const program = await resolveProgram(name, path, cwd);
-    const [file = program, ...args] = [...(await userSwitch(user, path)), program, ...rest];
+    const [file, ...args] = [...asAtLogin, ...(await userSwitch(user, path)), program, ...rest] as const;
     const base = { PATH: path, HOME: user.home, USER: user.name, LOGNAME: user.name, LANG: 'C.UTF-8' };
     const child = spawn(file, args, { cwd, env: { ...base, ...env }, detached: true, stdio: 'pipe' });
     try {

@@ -20,7 +20,7 @@ export interface TerminalWish {
   user?: string;
 }
 
-/** The process leads a session of its own; closing hangs it up, and kills what is left after 5 s. */
+/** The process leads a session of its own; closing hangs it up, and ends what is left of it, jobs in the background too. */
 export interface Terminal {
   /** Pauses and resumes what `output` emits. */
   readonly output: Readable;

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { Readable } from 'node:stream';
 import { TaskError } from '../../../shared/errors.ts';
-import { endGroup } from '../process-group.ts';
+import { endSession } from '../process-group.ts';
 import type { ProcessEnd } from '../system.ts';
 import { permittedUser, type User, userSwitch } from '../user.ts';
 import { signalGroup } from './program.ts';
+import { asAtLogin } from './as-at-login.ts';
 import type { Streams, Terminal } from './streams.ts';
 import { TerminalInput } from './terminal-input.ts';
 
@@ -19,7 +20,7 @@ export const openTerminal =
     const { spawn } = await import('@lydell/node-pty'); // native: only for who uses it
     const user = await permittedUser(wanted);
     const shell = await loginShell(user);
-    const [file = shell, ...args] = [...(await userSwitch(user, path)), shell, '-l'];
+    const [file, ...args] = [...asAtLogin, ...(await userSwitch(user, path)), shell, '-l'] as const;
     const env = {
       PATH: path,
       HOME: user.home,
@@ -56,7 +57,7 @@ export const openTerminal =
       ended,
       close: async () => {
         signalGroup(pty.pid, 'SIGHUP');
-        await endGroup(pty.pid);
+        await endSession(pty.pid);
       },
     } satisfies Terminal;
   };
