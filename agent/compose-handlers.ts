@@ -4,6 +4,7 @@ import { taskContracts } from '../shared/task-types/contracts.ts';
 import type { AgentConfig } from './config.ts';
 import { handlers } from './handlers/registry.ts';
 import type { ControllerClock } from './link/controller-clock.ts';
+import type { HttpControllerProbe } from './link/controller-probe.ts';
 import { describeHelper } from './root-helper/helper-connection.ts';
 import { handlerByUser, type RemoteHelper, remoteHandler } from './root-helper/remote-handler.ts';
 import type { Handlers } from './runner/runner.ts';
@@ -14,6 +15,8 @@ interface HelperKnowledge {
   config: AgentConfig;
   controllerClock: ControllerClock;
   controllerKeys: ControllerKeys;
+  /** The agent's own way to the controller. */
+  probe: Pick<HttpControllerProbe, 'attempt'>;
 }
 
 /** Undefined when the agent does everything itself. */
@@ -21,10 +24,16 @@ export function rootHelperOf({
   config,
   controllerClock,
   controllerKeys,
+  probe,
 }: HelperKnowledge): RemoteHelper | undefined {
   const { socket: path } = config.root_helper;
   if (path === undefined) return undefined;
-  return { path, controllerNow: () => controllerClock.now(), keyChanges: () => controllerKeys.changes };
+  return {
+    path,
+    controllerNow: () => controllerClock.now(),
+    keyChanges: () => controllerKeys.changes,
+    probe: (...asked) => probe.attempt(...asked),
+  };
 }
 
 interface Offered {

@@ -16,6 +16,7 @@ import { composeHandlers, rootHelperOf } from './compose-handlers.ts';
 import { composePackages, composeRemotePackages, type OwnPackages } from './compose-plugins.ts';
 import { createConnectHandler } from './handlers/connect.ts';
 import { ControllerClock } from './link/controller-clock.ts';
+import { HttpControllerProbe } from './link/controller-probe.ts';
 import { deviceToken } from './link/device-token.ts';
 import { wsDial } from './link/dial.ts';
 import { HttpTransfers } from './link/transfers.ts';
@@ -77,7 +78,8 @@ export async function openContext(options: {
   const transfers = resources.use(new HttpTransfers({ ...asking, clock: systemClock }));
   const system = await composeSystem(options, identity);
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
-  const known = { config, log, controllerClock, controllerKeys };
+  const probe = new HttpControllerProbe({ ...asking, controllerKeys, clock: systemClock });
+  const known = { config, log, controllerClock, controllerKeys, probe };
   const { handlers, facts } = await composeHandlers(own, known);
   const helper = rootHelperOf(known);
   const packages: Partial<OwnPackages> = helper

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Clock, Random } from '../../shared/clock.ts';
 import type { LogStream } from '../../shared/protocol/report.ts';
+import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import type { TaskContract } from '../../shared/task-types/task-type.ts';
 import type { System } from '../system/system.ts';
 
@@ -32,6 +33,8 @@ export interface HandlerContext {
    * withdraws it.
    */
   ask(question: AskWish, withdrawn?: AbortSignal): Promise<string>;
+  /** Asks the controller from the agent's own process, where that is another one: rules of the machine may tell them apart. */
+  agentProbe?(transaction: string, timeoutMs: number): Promise<ProbeAttempt>;
   /** A note to whoever picks this task up after a crash: on disk when the call returns. */
   journal: Journal;
 }

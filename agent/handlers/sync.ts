@@ -3,8 +3,9 @@ import { Sync } from '../../shared/task-types/sync.ts';
 import type { TransactionMachine } from '../transaction/machine.ts';
 import { recoverTransaction } from '../transaction/recover-transaction.ts';
 import { runTransaction } from '../transaction/transaction.ts';
+import { probeFromBoth } from '../transaction/probe-from-both.ts';
 import type { TransactionParts } from '../transaction/transaction-parts.ts';
-import { type Handler, handle } from './handler.ts';
+import { type Handler, type HandlerContext, handle } from './handler.ts';
 
 /** The way back has commands of its own, each with its own time. */
 const stopsWithinMs = 600_000;
@@ -16,7 +17,9 @@ export function createSyncHandler(parts: TransactionParts): Handler {
     async (parameters, context) => {
       const id = await freshId(context.code, parts.machine);
       context.journal.write({ transaction: id });
-      return stopped(context.signal, () => runTransaction(id, parameters, { parts, context }));
+      return stopped(context.signal, () =>
+        runTransaction(id, parameters, { parts: probingTwice(parts, context), context }),
+      );
     },
     async (parameters, _interrupted, context) => {
       const id = context.journal.read()?.['transaction'];
@@ -25,6 +28,11 @@ export function createSyncHandler(parts: TransactionParts): Handler {
     },
   );
   return { ...handler, stopsWithinMs } as Handler;
+}
+
+/** Reached is only who is reached by both, the process that runs the transaction and the agent. */
+function probingTwice(parts: TransactionParts, { agentProbe, clock }: HandlerContext): TransactionParts {
+  return agentProbe ? { ...parts, probe: probeFromBoth(parts.probe, agentProbe, clock) } : parts;
 }
 
 /** The task's code; with a number behind it when an earlier try was interrupted before it touched anything. */

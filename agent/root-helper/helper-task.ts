@@ -3,10 +3,12 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
 import type { ControllerKeys } from '../../shared/node/controller-keys.ts';
 import type { Logger } from '../../shared/node/logger.ts';
+import { parse } from '../../shared/parse.ts';
 import { isDiskFull } from '../../shared/node/sqlite.ts';
 import type { TaskOrder } from '../../shared/protocol/task.ts';
 import { Connect } from '../../shared/task-types/connect.ts';
 import { traitsOf } from '../../shared/task-types/task-type.ts';
+import { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import type { Handler, HandlerContext } from '../handlers/handler.ts';
 import { findHandler, type PluginTypes, unknownType } from '../runner/find-handler.ts';
 import { parseParameters } from '../runner/parse-parameters.ts';
@@ -177,6 +179,10 @@ export class HelperTask {
       progress: (progress) => this.#agent.send({ type: 'progress', ...progress }),
       reportPhase: async (phase, message) => {
         await this.#calls.call('reportPhase', { phase, message });
+      },
+      agentProbe: async (transaction, timeoutMs) => {
+        const attempt = await this.#calls.call('probe', { transaction, timeoutMs });
+        return parse('a probe of the agent', ProbeAttempt, attempt);
       },
       ask: async (question, withdrawn) => String(await this.#calls.call('ask', { ...question }, withdrawn)),
       roundTrip: () => Promise.reject(new TaskError('internal', 'The root helper has no link to measure')),

@@ -73,7 +73,7 @@ export const HelperAnswer = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('call'),
     id: z.int(),
-    name: z.enum(['reportPhase', 'ask']),
+    name: z.enum(['reportPhase', 'ask', 'probe']),
     argument: z.record(z.string(), z.unknown()),
   }),
   /** The question of a `call` is asked no more. */

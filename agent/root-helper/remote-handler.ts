@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { TaskError } from '../../shared/errors.ts';
 import { parse } from '../../shared/parse.ts';
 import type { SignedKeyChange } from '../../shared/protocol/key-change.ts';
+import type { ProbeAttempt } from '../../shared/task-types/sync.ts';
 import type { TaskContract } from '../../shared/task-types/task-type.ts';
 import { unreachable } from '../../shared/unreachable.ts';
 import type { Handler, HandlerContext, Interrupted } from '../handlers/handler.ts';
@@ -15,6 +16,8 @@ export interface RemoteHelper {
   controllerNow(): number;
   /** How the key of the controller changed; the helper verifies it. */
   keyChanges?(): SignedKeyChange[];
+  /** Asks the controller over a new connection, from here. */
+  probe?(transaction: string, timeoutMs: number, signal: AbortSignal): Promise<ProbeAttempt>;
 }
 
 const Wish = z.object({
@@ -23,6 +26,8 @@ const Wish = z.object({
   safe: z.string().nullish(),
   deadlineMs: z.number().optional(),
 });
+
+const ProbeWish = z.object({ transaction: z.string().max(64), timeoutMs: z.number().min(0).max(60_000) });
 
 /** SYNC may take as long to come back from as its own commands take. */
 const stopsWithinMs = 600_000;
@@ -89,7 +94,7 @@ async function askOnce(
   const end = Promise.withResolvers<HelperOutcome>();
   const withdrawals = new Map<number, AbortController>();
   const channel = await openHelper(helper.path, {
-    message: (message) => obey(message, { channel, context, withdrawals, end: end.resolve }),
+    message: (message) => obey(message, { helper, channel, context, withdrawals, end: end.resolve }),
     closed: (reason) => end.reject(lost(reason)),
   });
   const stop = (): void => channel.send({ type: 'stop', ...told(signal.reason) });
@@ -132,6 +137,7 @@ function valueOf(outcome: HelperOutcome): unknown {
 }
 
 interface Obeying {
+  helper: RemoteHelper;
   channel: Channel<HelperRequest>;
   context: HandlerContext;
   /** Of the questions that are asked, by the number of their call. */
@@ -167,7 +173,7 @@ function obey(message: HelperAnswer, obeying: Obeying): void {
 
 async function callHere(
   { id, name, argument }: Extract<HelperAnswer, { type: 'call' }>,
-  { context, withdrawals }: Obeying,
+  { helper, context, withdrawals }: Obeying,
 ): Promise<unknown> {
   switch (name) {
     case 'reportPhase':
@@ -177,6 +183,11 @@ async function callHere(
       withdrawals.set(id, withdrawn);
       const wish = parse('a question of the root helper', Wish, argument);
       return context.ask(wish, withdrawn.signal).finally(() => withdrawals.delete(id));
+    }
+    case 'probe': {
+      const { transaction, timeoutMs } = parse('a probe that the root helper wants', ProbeWish, argument);
+      if (!helper.probe) throw new TaskError('internal', 'This agent cannot probe its controller');
+      return helper.probe(transaction, timeoutMs, context.signal);
     }
     default:
       return unreachable(name);

@@ -257,3 +257,20 @@ test('takes another key of the device for its requests, which gives orders no mo
   });
   await expect(giveDeviceKey(helper.path, 'no key')).rejects.toMatchObject({ code: 'helper_lost' });
 });
+
+test('a handler there can let the agent ask the controller, by the agent’s own way', async () => {
+  const asked = handle(Script, async (_parameters, context) => {
+    const attempt = await context.agentProbe?.('first', 500);
+    context.output('stdout', JSON.stringify(attempt));
+    return { exit_code: 0, signal: null, duration_ms: 1, stdout_lines: 1, stderr_lines: 0, truncated: false };
+  });
+  await helper.begin({ handlers: { SCRIPT: asked as Handler } });
+  const attempt = { at: 1, ok: false, phase: 'tcp' as const, duration_ms: 2, error: 'dropped' };
+  const wish = helper.context(inScript('true'));
+  const probe = async (transaction: string, timeoutMs: number) => {
+    expect([transaction, timeoutMs]).toEqual(['first', 500]);
+    return attempt;
+  };
+  await remoteHandler(Script, { ...helper.remote(), probe }).run({}, wish);
+  expect(wish.lines).toEqual([`stdout: ${JSON.stringify(attempt)}`]);
+});
