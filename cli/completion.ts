@@ -22,7 +22,7 @@ function add(command: CommandUnknownOpts, path: string, globals: readonly Option
   const entry = tab.command(path, command.description());
   addOptions(entry, [...command.options, ...globals]);
   for (const argument of command.registeredArguments) {
-    const choices = argument.argChoices ?? [];
+    const choices = choicesOf(argument);
     entry.argument(
       argument.name(),
       (offer) => choices.forEach((choice) => offer(choice, '')),
@@ -47,6 +47,6 @@ function addOptions(entry: Command, options: readonly Option[]): void {
   }
 }
 
-function choicesOf({ argChoices, parseArg }: Option): readonly string[] {
+function choicesOf({ argChoices, parseArg }: Pick<Option, 'argChoices' | 'parseArg'>): readonly string[] {
   return argChoices ?? (parseArg as { words?: readonly string[] } | undefined)?.words ?? [];
 }

@@ -41,6 +41,7 @@ test('completion offers commands, options and their words', async () => {
   const words = async (...typed: string[]) => (await runMuster(['complete', '--', ...typed])).stdout;
   expect(await words('')).toMatch(/^task\t/m);
   expect(await words('run', 'plug')).toMatch(/^plugin-reload\t/m);
+  expect(await words('task-type', 'describe', 'PI')).toMatch(/^PING/m);
   expect(await words('task', 'list', '--stat')).toMatch(/^--status\t/m);
   expect(await words('task', 'list', '--status', 'IN')).toMatch(/^IN_PROGRESS/m);
   expect(await words('backup', 'ver')).toMatch(/^verify\t/m);

@@ -146,7 +146,7 @@ const homes: Record<string, string[]> = {
   liquidjs: ['controller/content'],
   '@aws-sdk/client-s3': ['controller/content'],
   '@aws-sdk/lib-storage': ['controller/content'],
-  'tar-stream': ['agent/transaction', 'cli'],
+  'tar-stream': ['agent/transaction', 'cli', 'controller/content'],
   'age-encryption': ['shared/node'],
   diff: ['controller/content'],
   '@lydell/node-pty': ['agent/system'],
