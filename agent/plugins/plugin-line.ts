@@ -50,7 +50,7 @@ export function readPluginLine(text: string): PluginLine {
   if (outcome.success) return { kind, value: outcome.data } as PluginLine;
   const [issue] = outcome.error.issues;
   const where = [kind, ...(issue?.path ?? [])].map(String).join('.');
-  throw badOutput(`said a ${kind} that is not valid: ${where}: ${issue?.message ?? 'not valid'}`);
+  throw badOutput(shortened(`said a ${kind} that is not valid: ${where}: ${issue?.message ?? 'not valid'}`));
 }
 
 /** `what` follows on “The program”. */
@@ -66,10 +66,15 @@ export class PluginLines {
   }
 
   push(text: string): void {
-    const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#one(line);
+    const [end = '', ...more] = text.split('\n');
+    // Only what came is looked through: a long line may come letter by letter.
+    this.#rest += end;
     this.#requireShort(this.#rest);
+    const next = more.pop();
+    if (next === undefined) return;
+    for (const line of [this.#rest, ...more]) this.#one(line);
+    this.#rest = next;
+    this.#requireShort(next);
   }
 
   /** What was not ended by a newline is a line too. */
