@@ -16,7 +16,7 @@ import type { DummyContext } from '../handlers/dummy-context.ts';
 import { createStreams } from '../system/streams/create-streams.ts';
 import { RemoteAccess } from '../tunnel/remote-access.ts';
 import { helperPrograms } from './helper-programs.ts';
-import { HelperUnderTest } from './helper-under-test.ts';
+import { HelperUnderTest } from '../../test/harness/helper-under-test.ts';
 
 let helper: HelperUnderTest;
 const open: (() => Promise<unknown>)[] = [];

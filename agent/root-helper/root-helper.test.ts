@@ -12,7 +12,7 @@ import { type DummyContext, dummyContext } from '../handlers/dummy-context.ts';
 import { type Handler, handle, type Interrupted } from '../handlers/handler.ts';
 import { script } from '../handlers/script.ts';
 import { describeHelper, giveDeviceKey } from './helper-connection.ts';
-import { HelperUnderTest } from './helper-under-test.ts';
+import { HelperUnderTest } from '../../test/harness/helper-under-test.ts';
 import { OrderLedger } from './order-ledger.ts';
 import { handlerByUser, remoteHandler } from './remote-handler.ts';
 

@@ -9,21 +9,21 @@ import {
   signText,
 } from '../../shared/node/keys.ts';
 import { systemClock, systemRandom } from '../../shared/node/system-clock.ts';
-import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
-import { until } from '../../test/harness/until.ts';
-import { createProgramsHandler } from '../handlers/connect-programs.ts';
-import { type DummyContext, dummyContext } from '../handlers/dummy-context.ts';
-import type { SessionServices } from '../handlers/serve-session.ts';
-import { script } from '../handlers/script.ts';
-import { DummyMachine } from '../system/dummy/machine.ts';
-import { createProcesses } from '../system/processes.ts';
-import { createStreams } from '../system/streams/create-streams.ts';
-import { RemoteAccess } from '../tunnel/remote-access.ts';
-import { describeHelper } from './helper-connection.ts';
-import type { HelperParts } from './helper-task.ts';
-import { serveHelper } from './helper-server.ts';
-import { OrderLedger } from './order-ledger.ts';
-import type { RemoteHelper } from './remote-handler.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { until } from './until.ts';
+import { createProgramsHandler } from '../../agent/handlers/connect-programs.ts';
+import { type DummyContext, dummyContext } from '../../agent/handlers/dummy-context.ts';
+import type { SessionServices } from '../../agent/handlers/serve-session.ts';
+import { script } from '../../agent/handlers/script.ts';
+import { DummyMachine } from '../../agent/system/dummy/machine.ts';
+import { createProcesses } from '../../agent/system/processes.ts';
+import { createStreams } from '../../agent/system/streams/create-streams.ts';
+import { RemoteAccess } from '../../agent/tunnel/remote-access.ts';
+import { describeHelper } from '../../agent/root-helper/helper-connection.ts';
+import type { HelperParts } from '../../agent/root-helper/helper-task.ts';
+import { serveHelper } from '../../agent/root-helper/helper-server.ts';
+import { OrderLedger } from '../../agent/root-helper/order-ledger.ts';
+import type { RemoteHelper } from '../../agent/root-helper/remote-handler.ts';
 
 /** A root helper on a socket of its own, and the controller whose orders it obeys. */
 export class HelperUnderTest implements AsyncDisposable {
