@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { PluginManifest } from './plugin.ts';
+import { PluginManifest, taskTypeOf } from './plugin.ts';
 import { pluginContract, requireUsableSchemas } from './plugin-contract.ts';
+import { Hello } from './protocol/hello.ts';
 
 const manifest = (parameters: object, result?: object) =>
   PluginManifest.parse({
@@ -52,4 +53,17 @@ test.each([
     );
     expect(() => requireUsableSchemas(one)).toThrow('NET_DIAG.TRACEROUTE');
   }
+});
+
+test('no name of a type is longer than what a device may say', () => {
+  const { parameters } = manifest({ type: 'object' }).task_types['TRACEROUTE'] ?? {};
+  const plugin = (type: string) => ({
+    ...manifest({ type: 'object' }),
+    name: 'n'.repeat(32),
+    task_types: { [type]: { summary: 'x', parameters } },
+  });
+  const { name, task_types: types } = PluginManifest.parse(plugin('T'.repeat(31)));
+  const [type = ''] = Object.keys(types);
+  expect(Hello.shape.taskTypes.safeParse([taskTypeOf(name, type)]).success).toBe(true);
+  expect(PluginManifest.safeParse(plugin('T'.repeat(32))).success).toBe(false);
 });

@@ -5,7 +5,7 @@ import type { PluginTaskType } from './task-types/task-type.ts';
 const TypeName = z
   .string()
   .regex(/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/, 'expected the name of a task type, as TRACEROUTE')
-  .max(32);
+  .max(31); // with the longest name of a plugin it is as long as a device may say
 
 /** `NETDIAG.TRACEROUTE`: type TRACEROUTE of plugin `netdiag`. */
 export const PluginTaskTypeName = z

@@ -96,7 +96,10 @@ function targetsOf(
 }
 
 /** Everything a schedule may run has words, also what this view cannot make. */
-export function wordsOf({ kind, request: text }: Pick<ScheduledTaskRow, 'kind' | 'request'>): WorkWords {
+export function wordsOf(
+  { kind, request: text }: Pick<ScheduledTaskRow, 'kind' | 'request'>,
+  pluginTimeouts?: ReadonlyMap<string, number>,
+): WorkWords {
   const request = JSON.parse(text) as StoredRequest;
   const {
     type = kind,
@@ -115,7 +118,7 @@ export function wordsOf({ kind, request: text }: Pick<ScheduledTaskRow, 'kind' |
       ...(kind === 'BACKUP' && { capture_running: true, capture_startup: true, full: rest['full'] === true }),
       ...(kind === 'RUN' ? payloadOf(payload) : kind !== 'BACKUP' && rest),
     },
-    timeoutSeconds: timeout_seconds ?? timeoutOf(type),
+    timeoutSeconds: timeout_seconds ?? pluginTimeouts?.get(type) ?? timeoutOf(type),
     retries: { max_retries, retry_delay_seconds },
   };
 }

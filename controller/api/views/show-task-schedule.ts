@@ -35,8 +35,8 @@ export function showAgentSchedule(viewed: ViewedSchedule, executions?: Execution
 
 const headOf = ({ schedule: { id, name, description } }: ViewedSchedule) => ({ id, name, description });
 
-function timesOf({ schedule, task }: ViewedSchedule) {
-  const words = wordsOf(task);
+function timesOf({ schedule, task, pluginTimeouts }: ViewedSchedule) {
+  const words = wordsOf(task, pluginTimeouts);
   return {
     cron_expression: schedule.cron,
     timezone: schedule.timezone,

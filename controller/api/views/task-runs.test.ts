@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiDevice } from '../../../test/harness/api-device.ts';
 import { ApiUnderTest } from '../../../test/harness/api.ts';
+import { keepNetdiag } from '../../../test/harness/plugin-archive.ts';
 import { silentModel } from '../../../test/harness/silent-model.ts';
 import { failure } from '../../../test/store-conformance/world.ts';
 
@@ -34,6 +35,13 @@ describe('a run', () => {
     const { id, taskName, state, createdAt } = run;
     const recent = (await api.call('GET', '/api/task/runs/recent')).body as unknown as object[];
     expect(recent[0]).toEqual({ id, taskName, state, createdAt });
+  });
+
+  test('of a plugin is named by its plugin and type', async () => {
+    await keepNetdiag(api.store, api.admin.organization.id);
+    const over = { type: 'NETDIAG.TRACEROUTE', payload: { host: 'a' } };
+    const [code = ''] = (await api.submit(['fw-1'], over)).tasks;
+    expect((await describeRun(code))['taskName']).toBe('plugin.netdiag.traceroute');
   });
 
   test('runs, and its log is read on from a cursor, also by level', async () => {

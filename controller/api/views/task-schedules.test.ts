@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, ApiUnderTest } from '../../../test/harness/api.ts';
+import { keepNetdiag } from '../../../test/harness/plugin-archive.ts';
 
 const root = '/api/tasks/schedules';
 
@@ -302,5 +303,25 @@ describe('the list', () => {
       wrong(422, 'TASK_TYPE_NOT_SUPPORTED', /What runs is ping/),
     );
     expect((await other.call('GET', `${root}?limit=0`)).status).toBe(400);
+  });
+
+  test('knows the type of a plugin, with the time-out of its manifest', async () => {
+    await using other = await ApiUnderTest.start();
+    await keepNetdiag(other.store, other.admin.organization.id);
+    const task = { type: 'NETDIAG.TRACEROUTE', targets: { all: true }, payload: { host: 'a' } };
+    for (const [name, more] of [
+      ['a', {}],
+      ['b', { timeout_seconds: 5 }],
+    ] as const) {
+      const scheduled_tasks = [{ request: { ...task, ...more } }];
+      const body = { name, cron: '0 1 * * *', scheduled_tasks };
+      await other.call('POST', '/api/v1/organizations/default/schedules', { body });
+    }
+    const { tasks } = (await other.call('GET', root)).body as { tasks: [{ id: string }] };
+    expect(tasks).toMatchObject([
+      { task_type: 'netdiag.traceroute', timeout_seconds: 90, parameters: { host: 'a' } },
+      { task_type: 'netdiag.traceroute', timeout_seconds: 5 },
+    ]);
+    expect((await other.call('GET', `${root}/${tasks[0].id}`)).body).toMatchObject({ timeout_seconds: 90 });
   });
 });

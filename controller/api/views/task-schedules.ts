@@ -7,6 +7,9 @@ import type {
 } from '../../../shared/api/task-schedules-view.ts';
 import { ScheduleTaskType as TaskTypes } from '../../../shared/api/task-schedules-view.ts';
 import { AppError } from '../../../shared/errors.ts';
+import { taskTypeOf } from '../../../shared/plugin.ts';
+import { isPluginTaskType } from '../../../shared/task-types/task-type.ts';
+import { pluginsOf } from '../../content/plugins.ts';
 import type { PageOf } from '../../store/access.ts';
 import type { ScheduledKind, ScheduledTaskRow, ScheduleRow } from '../../store/schedules.ts';
 import type { Call } from '../route.ts';
@@ -16,6 +19,8 @@ import { splitParameters, type Work, type WorkWords, wordsOf, workOf } from './s
 export interface ViewedSchedule {
   schedule: ScheduleRow;
   task: ScheduledTaskRow;
+  /** Seconds, by the task types of plugins. */
+  pluginTimeouts: ReadonlyMap<string, number>;
 }
 
 /** What this view says when a request does not. */
@@ -35,7 +40,7 @@ export async function findTask(
   if (schedule === undefined || task === undefined || (kind !== undefined && task.kind !== kind)) {
     throw new AppError('not_found', `Task ${id} does not exist`);
   }
-  return { schedule, task };
+  return { schedule, task, pluginTimeouts: await pluginTimeouts(parts, principal.organization.id, [task]) };
 }
 
 export async function listTasks(
@@ -49,11 +54,30 @@ export async function listTasks(
   for (const task of await schedules.tasksOf(items.map(({ id }) => id))) {
     if (!first.has(task.scheduleId)) first.set(task.scheduleId, task);
   }
+  const timeouts = await pluginTimeouts(parts, what.organizationId, [...first.values()]);
   const viewed = items.flatMap((schedule) => {
     const task = first.get(schedule.id);
-    return task === undefined ? [] : [{ schedule, task }];
+    return task === undefined ? [] : [{ schedule, task, pluginTimeouts: timeouts }];
   });
   return { items: viewed, total };
+}
+
+/** Nothing is looked up for what is built in. */
+async function pluginTimeouts(
+  { store }: Caller['parts'],
+  organizationId: string,
+  tasks: ScheduledTaskRow[],
+): Promise<ReadonlyMap<string, number>> {
+  const types = tasks.map(({ request }) => (JSON.parse(request) as { type?: string }).type ?? '');
+  if (!types.some(isPluginTaskType)) return new Map();
+  const plugins = await pluginsOf(store.releases, organizationId);
+  return new Map(
+    [...plugins.values()].flatMap(({ name, task_types: definitions }) =>
+      Object.entries(definitions).map(
+        ([type, one]) => [taskTypeOf(name, type), one.timeout_seconds] as const,
+      ),
+    ),
+  );
 }
 
 /** One schedule with one scheduled task, all or nothing. */
