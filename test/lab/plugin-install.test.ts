@@ -161,25 +161,33 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', () 
     expect(await running()).toBe('2.0.0');
   });
 
-  test('survives a power cut right before and right after the switch', async () => {
-    await add({ version: '2.1.0' });
-    const before = await install({ version: '2.1.0' });
-    await until('it is unpacked', async () => {
-      const { stdout } = await box().exec(['ls', `${releases}/versions`]);
-      return stdout.includes('2.1.0');
-    });
-    await box().kill();
-    await box().start();
-    expect(await cluster.controller.ended(before, 300_000)).toMatchObject({ status: 'COMPLETED' });
-    expect(await running()).toBe('2.1.0');
+  describe('survives a power cut', () => {
+    const task = (code: string) => `grep -q ^task=${code} ${releases}/trial`;
+    const steps: [string, (code: string) => string][] = [
+      ['while it is downloaded', () => `find ${releases} -name 'download-*' -size +0 | grep -q .`],
+      ['while it is unpacked', (code) => `[ -e ${releases}/versions/*_${code}.tmp ]`],
+      ['before the switch', (code) => `grep -q ^state=ARMED ${releases}/trial && ${task(code)}`],
+      ['after the switch', (code) => `grep -q ^state=TRIAL ${releases}/trial && ${task(code)}`],
+      ['when it is confirmed', (code) => `grep -q ^state=CONFIRMED ${releases}/trial && ${task(code)}`],
+    ];
+    const versions = ['2.1.0', '2.2.0'];
 
-    await add({ version: '2.2.0' });
-    const after = await install({ version: '2.2.0' });
-    await reached('TRIAL');
-    await box().kill();
-    await box().start();
-    expect(await cluster.controller.ended(after, 300_000)).toMatchObject({ status: 'COMPLETED' });
-    expect(await running()).toBe('2.2.0');
+    beforeAll(async () => {
+      for (const version of versions) await add({ version });
+    });
+
+    test.each(steps)('%s', async (_, isReached) => {
+      const before = await running();
+      const version = versions.find((one) => one !== before) ?? '';
+      await box().must('sh', '-c', `rm -f ${releases}/download-*`);
+      const code = await install({ version });
+      const looking = `until ${isReached(code)}; do :; done 2>/dev/null`;
+      expect(await box().exec(['sh', '-c', looking], { timeoutMs: 120_000 })).toMatchObject({ exitCode: 0 });
+      await box().kill();
+      await box().start();
+      expect(await cluster.controller.ended(code, 300_000)).toMatchObject({ status: 'COMPLETED' });
+      expect(await running()).toBe(version);
+    });
   });
 
   test('is installed although the root helper is killed while it unpacks', async () => {
