@@ -20,6 +20,22 @@ test('a wrong command line ends with 2 and a suggestion, on stderr', async () =>
   });
 });
 
+test.each([
+  [['webhook', 'create'], 'add'],
+  [['question', 'describe'], 'show'],
+  [['device', 'delete'], 'remove'],
+  [['schedule', 'rm'], 'delete'],
+  [['variable', 'add'], 'set'],
+  [['enrolment-token', 'remove'], 'revoke'],
+  [['run', 'reboot'], 'restart'],
+])('who knows %j by another word is told ours', async (args, ours) => {
+  const { exitCode, stderr } = await runMuster(args);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 2,
+    stderr: `muster: unknown command '${args[1] ?? ''}'\nDid you mean ${ours}?\n`,
+  });
+});
+
 test('a wrong command line without a suggestion names the help of its command', async () => {
   const { exitCode, stderr } = await runMuster(['task', 'list', '--per-page', '500']);
   expect(exitCode).toBe(2);

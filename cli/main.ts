@@ -59,7 +59,7 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
     return reportError(error, {
       stderr: terminal.stderr,
       json: wantsJson(argv, terminal.env),
-      seeAlso: ['muster help', ...commandOf(program.command, argv)].join(' '),
+      ...commandOf(program.command, argv),
     });
   }
 }
@@ -68,13 +68,14 @@ export async function runCommand(argv: string[], terminal: Terminal): Promise<Ex
 const isVersionAsked = (argv: string[]): boolean =>
   argv.every((word) => word.startsWith('-')) && argv.some((word) => word === '-V' || word === '--version');
 
-/** Names of the command and group that the words call, as far as they do. */
-function commandOf(root: CommandUnknownOpts, argv: string[]): string[] {
+/** The command or group that the words call, as far as they do: where to read about it, and what it has. */
+function commandOf(root: CommandUnknownOpts, argv: string[]): { seeAlso: string; commands: string[] } {
   let at = root;
   for (const word of argv) at = at.commands.find((command) => command.name() === word) ?? at;
   const names: string[] = [];
   for (let one = at; one.parent !== null; one = one.parent) names.unshift(one.name());
-  return names;
+  const commands = at.commands.map((command) => command.name());
+  return { seeAlso: ['muster help', ...names].join(' '), commands };
 }
 
 const isPromptClosed = (error: unknown): boolean =>

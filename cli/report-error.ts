@@ -3,6 +3,7 @@ import { AppError } from '../shared/errors.ts';
 import { CliError } from './cli-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { ExitReason } from './exit-codes.ts';
+import { otherWord } from './other-words.ts';
 import type { OutStream } from './terminal.ts';
 
 export interface ErrorReport {
@@ -10,11 +11,13 @@ export interface ErrorReport {
   json: boolean;
   /** Where to read about the command that was used wrongly: `muster help task list`. */
   seeAlso: string;
+  /** What that command has. */
+  commands: string[];
 }
 
 /** Tells an error on stderr (as JSON when `json`) and says how to end. */
-export function reportError(error: unknown, { stderr, json, seeAlso }: ErrorReport): ExitReason {
-  const told = understand(error, seeAlso);
+export function reportError(error: unknown, { stderr, json, ...place }: ErrorReport): ExitReason {
+  const told = understand(error, place);
   if (json) {
     stderr.write(
       `${JSON.stringify({
@@ -34,9 +37,11 @@ export function reportError(error: unknown, { stderr, json, seeAlso }: ErrorRepo
   return told.exit;
 }
 
-function understand(error: unknown, seeAlso: string): CliError {
+type Place = Pick<ErrorReport, 'seeAlso' | 'commands'>;
+
+function understand(error: unknown, place: Place): CliError {
   if (error instanceof CliError) return error;
-  if (error instanceof CommanderError) return usageOf(error, seeAlso);
+  if (error instanceof CommanderError) return usageOf(error, place);
   if (error instanceof AppError) {
     return new CliError('usage', error.message, { code: error.code, detail: error.detail });
   }
@@ -45,8 +50,11 @@ function understand(error: unknown, seeAlso: string): CliError {
 }
 
 /** Commander’s `error: unknown command 'lst'\n(Did you mean list?)` in our form. */
-function usageOf(error: CommanderError, seeAlso: string): CliError {
+function usageOf(error: CommanderError, { seeAlso, commands }: Place): CliError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = others.join(' ').replace(/^\(|\)$/g, '');
-  return new CliError('usage', first, { hint: suggestion || `See: ${seeAlso}` });
+  const word = /^unknown command '(.*)'$/.exec(first)?.[1];
+  const other = word === undefined ? undefined : otherWord(word, commands);
+  const hint = other === undefined ? suggestion || `See: ${seeAlso}` : `Did you mean ${other}?`;
+  return new CliError('usage', first, { hint });
 }

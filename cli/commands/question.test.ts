@@ -43,7 +43,11 @@ test('what waits is listed; a late answer is shown beside what the device took',
   expect(stdout).toMatch(/edge-1 +aB3dE6gH .* pending +yes, not now +Wipe \/dev\/sda\ufffd\[2J\?\n/);
   expect(stdout).toMatch(/answered: yes; device took not now/);
   await runMuster(['question', 'list', '--state', 'all', '--task', 'aB3dE6gH'], { url: controller.url });
-  expect(controller.seen.map(({ query }) => query)).toEqual([{ state: 'pending' }, { task: 'aB3dE6gH' }]);
+  const page = { page: '1', per_page: '30' };
+  expect(controller.seen.map(({ query }) => query)).toEqual([
+    { ...page, state: 'pending' },
+    { ...page, task: 'aB3dE6gH' },
+  ]);
 });
 
 test('a question is shown and answered by its id, or by the task that asks', async () => {

@@ -1,5 +1,6 @@
-import { oneOf, wholeNumber } from '../arguments/argument-parsers.ts';
+import { oneOf } from '../arguments/argument-parsers.ts';
 import { given } from '../arguments/given.ts';
+import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../client/client.ts';
 import { questionView } from '../views/question.ts';
@@ -16,8 +17,8 @@ export function addQuestionCommands({ command, open }: GroupParts): void {
     .option('--state <state>', `${states.join(', ')} (default pending)`, oneOf(states))
     .option('--task <code>', 'only what this task asks')
     .option('--run <id>', 'only what this run asks')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000))
-    .option('--per-page <number>', 'items per page', wholeNumber(1, 100))
+    .addOption(pageOption())
+    .addOption(perPageOption('questions'))
     .action(async ({ state = 'pending', task, run, page, perPage }) => {
       const { client, output } = await open();
       const wanted = state === 'all' ? undefined : state;

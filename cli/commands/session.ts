@@ -3,6 +3,7 @@ import { text as readText } from 'node:stream/consumers';
 import { CliError } from '../cli-error.ts';
 import { oneOf, wholeNumber } from '../arguments/argument-parsers.ts';
 import { given } from '../arguments/given.ts';
+import { pageOption, perPageOption } from '../arguments/paging-options.ts';
 import { sessionView } from '../views/session.ts';
 import { parseRecording, playRecording } from '../tunnel/recording.ts';
 import type { GroupParts } from './groups.ts';
@@ -16,8 +17,8 @@ export function addSessionCommands({ command, open }: GroupParts): void {
     .description('List remote sessions, newest first')
     .option('--state <state>', states.join(', '), oneOf(states))
     .option('--device <name>', 'name of the device')
-    .option('--page <number>', 'page, from 1', wholeNumber(1, 1_000_000))
-    .option('--per-page <number>', 'items per page', wholeNumber(1, 100))
+    .addOption(pageOption())
+    .addOption(perPageOption('sessions'))
     .action(async ({ state, device, page, perPage }) => {
       const { client, output } = await open();
       output.page(await client.sessions.list(given({ state, device, page, per_page: perPage })), sessionView);
