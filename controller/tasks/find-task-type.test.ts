@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { RunRequest } from '../../shared/api/tasks.ts';
-import { AppError } from '../../shared/errors.ts';
+import type { AppError } from '../../shared/errors.ts';
 import { CoreUnderTest } from '../../test/harness/core-under-test.ts';
 import { keepNetdiag, netdiagManifest } from '../../test/harness/plugin-archive.ts';
 import { until } from '../../test/harness/until.ts';
