@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { LookupAddress } from 'node:dns';
+import { httpRequest } from '../../shared/node/http.ts';
 import { probePath, ProbeAnswer } from '../../shared/protocol/transfer.ts';
 import type { ControllerClock } from './controller-clock.ts';
 import { readRefusal } from './refusal.ts';

@@ -1,11 +1,7 @@
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingMessage,
-  request as httpRequest,
-} from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { z } from 'zod';
+import { HttpAgent, httpRequest } from '../../shared/node/http.ts';
 import { deviceToken, type DeviceTokenParts } from './device-token.ts';
 import { readRefusal } from './refusal.ts';
 import { WrongAnswer } from './transfers-retries.ts';
@@ -28,7 +24,7 @@ const maxJsonBytes = 1024 * 1024;
 /** Requests to the controller over connections that are kept, each under a token of its own. */
 export class Exchanges implements Disposable {
   readonly #parts: ExchangeParts;
-  readonly #agent: HttpAgent;
+  readonly #agent: InstanceType<typeof HttpAgent>;
   readonly #isSecure: boolean;
 
   constructor(parts: ExchangeParts) {

@@ -1,7 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { TaskError } from '../../shared/errors.ts';
+import { createHttpServer } from '../../shared/node/http.ts';
 import { openChannel } from './channel.ts';
 import { type HelperParts, HelperTask, type RunningTasks } from './helper-task.ts';
 import { type HelperAnswer, HelperRequest, maxMessageBytes } from './messages.ts';
@@ -18,7 +18,7 @@ export async function serveHelper(
   address: HelperAddress,
   signal: AbortSignal,
 ): Promise<void> {
-  const server = createServer((_request, response) => void response.writeHead(426).end());
+  const server = createHttpServer((_request, response) => void response.writeHead(426).end());
   const wss = new WebSocketServer({ server, maxPayload: maxMessageBytes, perMessageDeflate: false });
   const connections = new Set<Promise<void>>();
   const running: RunningTasks = new Map();
@@ -85,7 +85,7 @@ const taken = (parts: HelperParts, key: string): HelperAnswer => ({
   fingerprint: parts.takeDeviceKey(key),
 });
 
-function listening(server: ReturnType<typeof createServer>, address: HelperAddress): Promise<void> {
+function listening(server: ReturnType<typeof createHttpServer>, address: HelperAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   if ('path' in address) rmSync(address.path, { force: true }); // of a process that was killed; the lock has been taken

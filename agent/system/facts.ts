@@ -1,21 +1,18 @@
 import { arch, availableParallelism, cpus, hostname, networkInterfaces, release, totalmem } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import systeminformation from 'systeminformation';
+import { readHardware } from './hardware.ts';
 import type { Facts } from './system.ts';
 import { machineTimezone } from './timezone.ts';
 
 /** Facts as JSON are never longer than this. */
 export const maxFactsBytes = 8192;
-/** For what systeminformation asks other programs; `hostname -f` may wait for a dead name server. */
-const patienceMs = 8000;
 
 /** `timezone` answers the machine's zone; schedules that follow each device's own go by it. */
 export function createFacts(timezone: () => Promise<string> = machineTimezone): Facts {
   let hardware: Record<string, unknown> | undefined;
   return {
     async collect() {
-      // Does not change while the machine is up, and costs a dozen child processes: asked once.
-      hardware ??= await Promise.race([readHardware(), sleep(patienceMs, undefined, { ref: false })]);
+      // Does not change while the machine is up.
+      hardware ??= readHardware();
       return bounded({
         hostname: hostname(),
         timezone: await timezone(),
@@ -26,25 +23,6 @@ export function createFacts(timezone: () => Promise<string> = machineTimezone): 
         memory: { totalBytes: totalmem() },
         interfaces: interfaces(),
       });
-    },
-  };
-}
-
-/** Never `versions()`: it starts 66 programs and takes seconds. */
-async function readHardware(): Promise<Record<string, unknown>> {
-  const [system, os] = await Promise.all([systeminformation.system(), systeminformation.osInfo()]);
-  return {
-    system: {
-      manufacturer: short(system.manufacturer),
-      model: short(system.model),
-      serial: short(system.serial),
-      virtual: system.virtual,
-    },
-    os: {
-      platform: os.platform,
-      distribution: short(os.distro),
-      release: short(os.release),
-      codename: short(os.codename),
     },
   };
 }
@@ -83,4 +61,3 @@ export function bounded<Told extends { interfaces: unknown[] }>(facts: Told): Re
 }
 
 const size = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
-const short = (text: string): string => text.slice(0, 128);

@@ -1,11 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
-import {
-  Decrypter,
-  Encrypter,
-  generateX25519Identity,
-  identityToRecipient,
-  type Recipient,
-} from 'age-encryption';
+import type { Recipient } from 'age-encryption';
 import { openPayload, payloadNonceBytes, sealPayload, tagBytes } from './age-payload.ts';
 
 /** An age identity (secret) and its recipient (public). */
@@ -14,12 +8,17 @@ export interface AgeKeys {
   recipient: string;
 }
 
+/** 15 MiB, which only who encrypts or decrypts needs. */
+const library = () => import('age-encryption');
+
 export async function generateAgeKeys(): Promise<AgeKeys> {
+  const { generateX25519Identity, identityToRecipient } = await library();
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-export const recipientOf = (identity: string): Promise<string> => identityToRecipient(identity);
+export const recipientOf = async (identity: string): Promise<string> =>
+  (await library()).identityToRecipient(identity);
 
 // The library makes and reads headers, keys and recipients. Its payload cipher is JavaScript, a seventh of the speed of OpenSSL's, so the
 // payload is sealed and opened here.
@@ -59,6 +58,7 @@ export async function openAge(
   const source = ciphertext[Symbol.asyncIterator]();
   try {
     const { header, rest } = await splitHeader(source);
+    const { Decrypter } = await library();
     const decrypter = new Decrypter();
     decrypter.addIdentity(identity);
     const fileKey = await decrypter.decryptHeader(header);
@@ -110,6 +110,7 @@ async function makeHeader(recipients: readonly string[]): Promise<{ header: Buff
       return [];
     },
   };
+  const { Encrypter } = await library();
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);
   encrypter.addRecipient(listener);

@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -6,6 +6,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import { ErrorBody } from '../api/common.ts';
 import { AppError, errorTable, type ErrorCode } from '../errors.ts';
 import { sessionHeader, sessionPath, sessionUpgrade } from '../protocol/session.ts';
+import { httpRequest } from './http.ts';
 
 export interface SessionSocketParts {
   /** Base URL of the controller. */

@@ -1,5 +1,5 @@
-import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { httpRequest } from '../../../shared/node/http.ts';
 import { networkError } from './network-error.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function http(
   signal.throwIfAborted();
   const target = new URL(url);
   const startedMs = performance.now();
-  const send = target.protocol === 'https:' ? requestHttps : requestHttp;
+  const send = target.protocol === 'https:' ? requestHttps : httpRequest;
   // No pooled connection: the check is about reaching the server now.
   const request = send(target, {
     agent: false,
