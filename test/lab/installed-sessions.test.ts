@@ -9,6 +9,7 @@ import { runRecorded } from '../harness/recorded-shell.ts';
 import { sessionsOf } from '../harness/remote-device.ts';
 import { projectRoot } from '../harness/source-files.ts';
 import { until } from '../harness/until.ts';
+import { builtPackages } from './built-packages.ts';
 import { InstalledDevice } from './installed-device.ts';
 import { labMissing } from './lab.ts';
 
@@ -185,6 +186,23 @@ describe.skipIf(labMissing('sessions of the installed agent'))('sessions of the 
     await device.box.must('systemctl', 'restart', helperUnit);
     expect((await show(order)).refused).toMatch(/has ended its part of this session/);
     expect((await device.box.exec(['test', '-e', '/taken-over'])).exitCode).toBe(1);
+  });
+
+  test('who upgrades the agent in a session of its own is not cut off; the new version starts when the session is over', async () => {
+    const pid = () =>
+      device.box.must('systemctl', 'show', '--value', '-p', 'MainPID', 'muster-agent.service');
+    const before = await pid();
+    const { agent } = await builtPackages();
+    const script = `dpkg --install ${agent} && dpkg --status muster-agent | grep ^Status && systemctl show --value -p MainPID muster-agent`;
+    const end = await exec('sh', '-c', script);
+    expect(end).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/new version starts when this session/),
+    });
+    expect(end.stdout.toString()).toMatch(new RegExp(`install ok installed\\n${before.trim()}\\n$`));
+    await until('another process', async () => !['0', before.trim()].includes((await pid()).trim()));
+    await device.online();
+    expect((await exec('echo', 'upgraded')).stdout.toString()).toBe('upgraded\n');
   });
 
   test('the file of the device has the last word: its user, no commands, nothing at all', async () => {
