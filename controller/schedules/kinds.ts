@@ -61,7 +61,28 @@ interface Kind<Schema extends z.ZodType<AnyRequest>> {
   submit(parts: KindParts, order: Order<z.output<Schema>>, submit: Submit): Promise<unknown>;
 }
 
-const kind = <Schema extends z.ZodType<AnyRequest>>(one: Kind<Schema>): Kind<Schema> => one;
+type Read = (given: { parts: KindParts; place: Place; value: unknown }) => Promise<ReadRequest>;
+
+/** Reads requests of one kind, and keeps what a request was parsed as between its reading and its submission. */
+const kind =
+  <Schema extends z.ZodType<AnyRequest>>(of: Kind<Schema>): Read =>
+  async ({ parts, place, value }) => {
+    const request = parse('request', of.schema, value);
+    await of.check(parts, request, place);
+    return {
+      type: of.type(request),
+      targets: request.targets ?? {},
+      body: request,
+      submit: (given, { targets, ...order }, submit) =>
+        of.submit(given, { ...order, request: { ...request, targets } }, submit),
+    };
+  };
+
+/** A part that may be missing: what needs it cannot be scheduled then. */
+function needed<Part>(part: Part | undefined, type: RunType): Part {
+  if (part !== undefined) return part;
+  throw new AppError('task_type_not_supported', `${type} cannot be scheduled here`);
+}
 
 const run = kind({
   schema: RunRequest.omit({ scheduled_at: true, schedule: true, dry_run: true }),
@@ -110,55 +131,39 @@ const backup = kind({
 
 const sync = kind({
   schema: SyncRequest.omit({ scheduled_at: true }),
-  check: ({ sync: apply }) => {
-    if (apply === undefined) throw new AppError('task_type_not_supported', 'SYNC cannot be scheduled here');
-  },
+  check: ({ sync: apply }) => void needed(apply, 'SYNC'),
   type: () => 'SYNC',
-  submit: async ({ sync: apply }, order, submit) => {
-    if (apply === undefined) throw new AppError('task_type_not_supported', 'SYNC cannot be scheduled here');
-    return apply(order, submit);
-  },
+  submit: async ({ sync: apply }, order, submit) => needed(apply, 'SYNC')(order, submit),
 });
 
 const agentTask = kind({
   schema: AgentTaskRequest,
-  check: ({ agentTasks }) => {
-    if (agentTasks === undefined) throw noAgentTasks();
-  },
+  check: ({ agentTasks }) => void needed(agentTasks, 'AGENT_TASK'),
   type: () => 'AGENT_TASK',
-  submit: async ({ agentTasks }, order, submit) => {
-    if (agentTasks === undefined) throw noAgentTasks();
-    return agentTasks.submit(order, submit);
-  },
+  submit: async ({ agentTasks }, order, submit) => needed(agentTasks, 'AGENT_TASK').submit(order, submit),
 });
-
-const noAgentTasks = () => new AppError('task_type_not_supported', 'AGENT_TASK cannot be scheduled here');
 
 const pluginInstall = kind({
   schema: PluginInstallRequest.omit({ scheduled_at: true }),
-  check: ({ releases }) => {
-    if (releases === undefined) throw noReleases();
-  },
+  check: ({ releases }) => void needed(releases, 'PLUGIN_INSTALL'),
   type: () => 'PLUGIN_INSTALL',
   submit: async ({ releases }, { request, ...order }, submit) => {
-    if (releases === undefined) throw noReleases();
-    const made = await pluginInstallRequest(releases, order.organization.id, request);
+    const known = needed(releases, 'PLUGIN_INSTALL');
+    const made = await pluginInstallRequest(known, order.organization.id, request);
     return submit({ ...order, trigger: 'schedule', request: made });
   },
 });
 
-const noReleases = () => new AppError('task_type_not_supported', 'PLUGIN_INSTALL cannot be scheduled here');
-
-const kinds = {
+const kinds: Record<ScheduledKind, Read> = {
   RUN: run,
   SYNC: sync,
   PULL: pull,
   BACKUP: backup,
   AGENT_TASK: agentTask,
   PLUGIN_INSTALL: pluginInstall,
-} satisfies Record<ScheduledKind, unknown>;
+};
 
-/** A request of some kind that was checked; what it was parsed as stays between the two. */
+/** A request of some kind that was checked. */
 export interface ReadRequest {
   type: RunType;
   /** None for what is not done on devices. */
@@ -179,39 +184,8 @@ export interface Place {
 }
 
 /** Throws as the kind's route does for a request that is not valid. */
-export async function readRequest(
+export const readRequest = (
   parts: KindParts,
   place: Place,
   { kind: name, request: value }: { kind: ScheduledKind; request: unknown },
-): Promise<ReadRequest> {
-  const given = { parts, place, value };
-  switch (name) {
-    case 'RUN':
-      return readAs(kinds.RUN, given);
-    case 'SYNC':
-      return readAs(kinds.SYNC, given);
-    case 'PULL':
-      return readAs(kinds.PULL, given);
-    case 'BACKUP':
-      return readAs(kinds.BACKUP, given);
-    case 'AGENT_TASK':
-      return readAs(kinds.AGENT_TASK, given);
-    case 'PLUGIN_INSTALL':
-      return readAs(kinds.PLUGIN_INSTALL, given);
-  }
-}
-
-async function readAs<Schema extends z.ZodType<AnyRequest>>(
-  of: Kind<Schema>,
-  { parts, place, value }: { parts: KindParts; place: Place; value: unknown },
-): Promise<ReadRequest> {
-  const request = parse('request', of.schema, value);
-  await of.check(parts, request, place);
-  return {
-    type: of.type(request),
-    targets: request.targets ?? {},
-    body: request,
-    submit: (given, { targets, ...order }, submit) =>
-      of.submit(given, { ...order, request: { ...request, targets } }, submit),
-  };
-}
+): Promise<ReadRequest> => kinds[name]({ parts, place, value });
