@@ -5,18 +5,15 @@ import { minisignHash, minisignPublicKey, signMinisign } from '../../shared/node
 import { buildPlugin } from '../../systemd/package/plugin.ts';
 import { projectRoot } from '../harness/source-files.ts';
 
-/** What takes the place of `netdiag.js`. */
-const programs = {
-  /** Never says what it is. */
-  mute: `process.stdin.resume();`,
-  /** Says of whatever it is asked who it is and where; when asked for the name \`wait\`, after a long while. */
-  frank: `
+/** Says of whatever it is asked who it is and where; for the name `wait`, after a long while. */
+const frank = (describesAfterMs: number): string => `
     import { readFileSync } from 'node:fs';
     import { userInfo } from 'node:os';
     const { name, version, task_types } = JSON.parse(readFileSync(new URL('plugin.json', import.meta.url), 'utf8'));
     process.stdin.once('data', (data) => {
       const { op, parameters } = JSON.parse(String(data));
-      if (op === 'describe') return end({ name, version, task_types: Object.keys(task_types) });
+      if (op === 'describe')
+        return setTimeout(() => end({ name, version, task_types: Object.keys(task_types) }), ${describesAfterMs});
       console.log(JSON.stringify({ log: 'begun' }));
       const records = [userInfo().username, process.cwd(), ...Object.keys(process.env).sort()];
       const said = { name: parameters.name, type: 'A', servers: [version], records, duration_ms: 0 };
@@ -25,7 +22,15 @@ const programs = {
     function end(result) {
       console.log(JSON.stringify({ result }));
       process.stdin.destroy();
-    }`,
+    }`;
+
+/** What takes the place of `netdiag.js`. */
+const programs = {
+  frank: frank(0),
+  /** Takes its time to say what it is. */
+  slow: frank(5_000),
+  /** Never says it. */
+  mute: 'process.stdin.resume();',
 };
 
 /** Signed packages of the example plugin, under other versions and with other programs. */
