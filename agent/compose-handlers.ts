@@ -1,5 +1,6 @@
 import type { ControllerKeys } from '../shared/node/controller-keys.ts';
 import type { Logger } from '../shared/node/logger.ts';
+import { systemClock } from '../shared/node/system-clock.ts';
 import { taskContracts } from '../shared/task-types/contracts.ts';
 import type { AgentConfig } from './config.ts';
 import { handlers } from './handlers/registry.ts';
@@ -9,6 +10,8 @@ import { describeHelper } from './root-helper/helper-connection.ts';
 import { handlerByUser, type RemoteHelper, remoteHandler } from './root-helper/remote-handler.ts';
 import type { Handlers } from './runner/runner.ts';
 import { ownUser } from './system/user.ts';
+
+const lookForHelperMs = 5_000;
 
 /** What the agent tells its root helper of the controller. */
 interface HelperKnowledge {
@@ -39,11 +42,13 @@ export function rootHelperOf({
 interface Offered {
   handlers: Handlers;
   facts: Record<string, unknown>;
+  /** The root helper is away: settles when it answers, and rejects when `signal` is aborted. */
+  untilComplete?: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
  * What this agent can run: everything itself; or, beside a root helper, what needs no root itself and the rest there. An agent whose helper
- * does not answer serves what it can, so that somebody can still see what is wrong.
+ * does not answer serves what it can, so that somebody can still see what is wrong, and holds what it cannot.
  */
 export async function composeHandlers(
   own: Offered,
@@ -67,6 +72,18 @@ export async function composeHandlers(
       { event: 'helper.missing', err: error },
       `no root helper at ${helper.path}: only what needs no root is offered`,
     );
-    return { handlers: unprivileged, facts: { root_helper: 'missing' } };
+    return {
+      handlers: unprivileged,
+      facts: { root_helper: 'missing' },
+      untilComplete: (signal) => untilHelperAnswers(helper.path, signal),
+    };
+  }
+}
+
+async function untilHelperAnswers(path: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await systemClock.sleep(lookForHelperMs, signal);
+    const found = await describeHelper(path).catch(() => undefined);
+    if (found) return;
   }
 }

@@ -43,6 +43,8 @@ export interface Context extends Disposable {
   parts: AgentParts;
   identity: Identity;
   keyFingerprint(): string;
+  /** Absent when everything is there. */
+  untilComplete?: ((signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** Another process may be on its way out. */
@@ -80,7 +82,7 @@ export async function openContext(options: {
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
   const probe = new HttpControllerProbe({ ...asking, controllerKeys, clock: systemClock });
   const known = { config, log, controllerClock, controllerKeys, probe };
-  const { handlers, facts } = await composeHandlers(own, known);
+  const { handlers, facts, untilComplete } = await composeHandlers(own, known);
   const helper = rootHelperOf(known);
   const packages: Partial<OwnPackages> = helper
     ? composeRemotePackages(handlers, { helper, config, log })
@@ -98,6 +100,7 @@ export async function openContext(options: {
     config,
     ownUser: ownUser().name,
     controllerClock,
+    isPartial: untilComplete !== undefined,
     ...(packages.plugins && { plugins: packages.plugins }),
     handlers: {
       ...handlers,
@@ -120,6 +123,7 @@ export async function openContext(options: {
     parts,
     identity,
     keyFingerprint: () => keyFingerprint(key.publicKey),
+    untilComplete,
     [Symbol.dispose]: () => owned.dispose(),
   };
 }

@@ -43,6 +43,8 @@ export interface AgentParts {
   handlers?: Handlers;
   /** Task types that come and go. */
   plugins?: PluginTypes;
+  /** Not all handlers could be had: tasks that need the others are left to the next life. */
+  isPartial?: boolean;
   /** Frees disk space that was held in reserve. */
   makeRoom?: () => void;
 }
@@ -293,7 +295,8 @@ class Core implements AgentCore {
   }
 
   get #runnable(): Runnable {
-    return { handlers: this.#handlers, plugins: this.#parts.plugins };
+    const { plugins, isPartial } = this.#parts;
+    return { handlers: this.#handlers, plugins, isPartial };
   }
 }
 

@@ -5,6 +5,7 @@ import { type Context, openContext } from './context.ts';
 import { createAgentCore } from './core.ts';
 import type { DataFolder } from './data-folder.ts';
 import { serviceManagerOf } from '../shared/node/service-manager.ts';
+import { renewWhenComplete } from './renew-when-complete.ts';
 import { keepStatusFile } from './status-file.ts';
 import { version } from './version.ts';
 import { feedWatchdog } from './watchdog.ts';
@@ -64,17 +65,17 @@ async function liveOnce(options: StartOptions, log: Logger): Promise<LifeEnd> {
     onRestartAgent: endAs('restart'),
   };
   using context = await openContext({ ...options, log, hooks });
-  await serve(context, options, log, life);
+  await serve(context, { ...options, renew: hooks.onRestartAgent }, log, life);
   return end;
 }
 
 async function serve(
   context: Context,
-  options: StartOptions,
+  options: StartOptions & { renew: () => void },
   log: Logger,
   life: AbortController,
 ): Promise<void> {
-  const { parts, identity } = context;
+  const { parts, identity, untilComplete } = context;
   const core = createAgentCore(parts);
   using _signals = onStopSignal(() => {
     log.info({ event: 'agent.stopping' }, 'stopping: running tasks may end, nothing new is taken');
@@ -115,11 +116,19 @@ async function serve(
     { folder: options.folder, fixed, clock: systemClock, log, status: () => core.status() },
     statusEnd.signal,
   );
+  const { handlers = {}, plugins } = parts;
+  const { renew } = options;
+  const renewal =
+    untilComplete &&
+    renewWhenComplete(
+      { core, runnable: { handlers, plugins }, clock: systemClock, log, untilComplete, renew },
+      life.signal,
+    );
   try {
     await core.run(life.signal);
   } finally {
     statusEnd.abort();
-    await Promise.all([status, watchdog]);
+    await Promise.all([status, watchdog, renewal]);
     log.info({ event: 'agent.stopped' }, 'agent stopped');
   }
 }

@@ -19,6 +19,8 @@ export interface PluginTypes {
 export interface Runnable {
   handlers: Handlers;
   plugins?: PluginTypes | undefined;
+  /** Part of what usually runs here is away, and will be back: its tasks are left as they are. */
+  isPartial?: boolean | undefined;
 }
 
 /** Undefined when tasks of that type cannot be run here, at this moment. */

@@ -52,7 +52,7 @@ export class Runner {
     // Left accepted: the next process starts it, when its hello says that it is held.
     if (this.#draining) return;
     const { store, clock, bootId, instanceId, log } = this.#parts;
-    const fresh = codes.filter((code) => !this.#working.has(code));
+    const fresh = codes.filter((code) => !this.#working.has(code) && !this.#isLeft(store.tasks.get(code)));
     let started: string[];
     try {
       const by = { at: clock.now(), bootId, instanceId };
@@ -110,7 +110,9 @@ export class Runner {
   /** Picks up what was running when the agent or the machine died. Once, before anything else. */
   recover(): void {
     const { store } = this.#parts;
-    const running = store.tasks.unfinished().filter(({ state }) => state === 'running');
+    const running = store.tasks
+      .unfinished()
+      .filter((task) => task.state === 'running' && !this.#isLeft(task));
     try {
       store.write(() => {
         for (const { code } of running) store.tasks.countResume(code, 1);
@@ -158,6 +160,17 @@ export class Runner {
 
   #stopAll(): void {
     for (const { attempt } of this.#working.values()) attempt?.stop(agentStopping());
+  }
+
+  /** What would run it is away: the next process, which has it again, takes the task up. */
+  #isLeft(task: StoredTask | undefined): boolean {
+    if (!task || !this.#parts.isPartial || findHandler(this.#parts, task.type)) return false;
+    const { code, type } = task;
+    this.#parts.log.warn(
+      { event: 'task.left', task: code, type },
+      'what runs this task is away: it is left as it is',
+    );
+    return true;
   }
 
   #work(task: StoredTask, interrupted?: Interrupted): void {

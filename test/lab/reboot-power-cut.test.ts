@@ -120,6 +120,30 @@ describe.skipIf(labMissing('REBOOT and what waits, with the power cut'))('an ins
     expect(await rebootsAsked()).toBe(asked + 1);
   });
 
+  test('a REBOOT is proven when the root helper comes later than the agent', async () => {
+    const boots = box().boots;
+    await box().must('systemctl', 'start', helper);
+    await box().must('systemctl', 'kill', '-s', 'STOP', helper);
+    const code = await device.submit('REBOOT');
+    await device.holds(code, 'running');
+    const later = '/etc/systemd/system/muster-agent-root-helper.socket.d/later.conf';
+    await box().write(later, '[Unit]\nConditionPathExists=/run/later\n');
+    await powerCut();
+    await device.online();
+    await device.holds(code, 'running');
+    expect(await cluster.controller.task(code)).toMatchObject({ status: 'IN_PROGRESS' });
+    expect(await device.run('PING')).toMatchObject({ status: 'COMPLETED' });
+
+    await box().must('rm', later);
+    await box().must('systemctl', 'daemon-reload');
+    await box().must('systemctl', 'start', 'muster-agent-root-helper.socket');
+    await proven(code);
+    expect(box().boots).toBe(boots + 1);
+    expect(await device.run('SCRIPT', { script: 'true', user: 'root' })).toMatchObject({
+      status: 'COMPLETED',
+    });
+  });
+
   test('a REBOOT that the machine refuses ends as not_rebooted at once, and the device serves on', async () => {
     const boots = box().boots;
     await box().must('systemctl', 'mask', '--runtime', 'reboot.target');
