@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { InstallParameters, RemoveParameters } from '../../shared/task-types/plugin-install.ts';
 import type { HandlerContext } from '../handlers/handler.ts';
@@ -93,6 +93,7 @@ async function prove(
 ): Promise<void> {
   const manifest = readPluginTree(draft, { name, version });
   requireUser(manifest, users);
+  chmodSync(draft, 0o755); // its user runs it from there
   context.progress({ percent: 80, message: 'asking it what it is' });
   await requireDescription({ folder: draft, manifest }, context);
 }

@@ -15,9 +15,6 @@ export interface Plugin {
 }
 
 interface Known extends Plugin {
-  /** What `current` pointed to when it was read. */
-  tree: string;
-  /** Made when they are asked for first. */
   contracts: Map<string, TaskContract>;
 }
 
@@ -58,10 +55,8 @@ export class InstalledPlugins {
   find(name: PluginTaskType): { plugin: Plugin; type: string; contract: TaskContract } | undefined {
     const { plugin: pluginName, type } = partsOfTaskType(name);
     const plugin = this.#read(pluginName);
-    if (!plugin || !Object.hasOwn(plugin.manifest.task_types, type)) return undefined;
-    const contract = plugin.contracts.get(type) ?? pluginContract(plugin.manifest, type);
-    plugin.contracts.set(type, contract);
-    return { plugin, type, contract };
+    const contract = plugin?.contracts.get(type);
+    return plugin && contract && { plugin, type, contract };
   }
 
   has(plugin: string): boolean {
@@ -91,17 +86,20 @@ export class InstalledPlugins {
     const key = `${name}/${tree}`;
     if (!this.#known.has(key)) {
       for (const old of this.#known.keys()) if (old.startsWith(`${name}/`)) this.#known.delete(old);
-      this.#known.set(key, this.#load(join(path, tree), name, tree));
+      this.#known.set(key, this.#load(join(path, tree), name));
     }
     return this.#known.get(key);
   }
 
-  #load(folder: string, name: string, tree: string): Known | undefined {
+  #load(folder: string, name: string): Known | undefined {
     try {
       const text = readFileSync(join(folder, 'plugin.json'), 'utf8');
       const manifest = parseJson(`plugin.json of ${name}`, PluginManifest, text);
       if (manifest.name !== name) throw new Error(`it is of ${manifest.name}`);
-      return { folder, manifest, tree, contracts: new Map() };
+      const contracts = Object.keys(manifest.task_types).map(
+        (type) => [type, pluginContract(manifest, type)] as const,
+      );
+      return { folder, manifest, contracts: new Map(contracts) };
     } catch (error) {
       this.#log.error({ event: 'plugin.unreadable', plugin: name, err: error }, 'a plugin cannot be used');
       return undefined;

@@ -3,13 +3,14 @@ import { chmodSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TaskError } from '../../shared/errors.ts';
+import { confinementMissing } from '../../test/harness/confinement.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { until } from '../../test/harness/until.ts';
 import type { DummyContext } from '../handlers/dummy-context.ts';
 import { workFolder } from '../system/confine.ts';
 import { realContext, tryHandler } from './plugin-under-test.ts';
 
-const isRoot = process.getuid?.() === 0;
+const isUntested = confinementMissing('programs of plugins');
 
 let place: ReturnType<typeof temporaryFolder>;
 beforeEach(() => {
@@ -30,7 +31,7 @@ const isThere = (mark: string): boolean =>
     .split('\n')
     .some((line) => line.startsWith(`sleep ${mark}`));
 
-describe.runIf(isRoot)('a program', () => {
+describe.skipIf(isUntested)('a program', () => {
   test('is told what to do, logs, tells how far it is, and has a result', async () => {
     const context = realContext();
     const handler = tryHandler(
@@ -65,6 +66,21 @@ describe.runIf(isRoot)('a program', () => {
     await expect(run(script, {}, context)).rejects.toMatchObject({ code: 'unanswered' });
   });
 
+  test.each([
+    ['never reads', `exit 0`],
+    ['closes its input', `exec <&-; ${done}`],
+    [
+      'closes its input and asks',
+      `exec <&-; echo '{"question":{"prompt":"Go?","options":["yes","no"],"safe":"no"}}'; sleep 1; ${done}`,
+    ],
+  ])('may leave unread what it is told: it %s', async (_what, script) => {
+    const handler = tryHandler(place.path, '');
+    writeFileSync(join(place.path, 'bin/probe'), `#!/bin/sh\n${script}\n`);
+    const ended = handler.run({ long: 'x'.repeat(500_000) }, realContext());
+    if (script === 'exit 0') await expect(ended).rejects.toMatchObject({ code: 'no_result' });
+    else expect(await ended).toEqual({});
+  });
+
   test('has a question withdrawn that it does not wait for', async () => {
     let withdrawn: AbortSignal | undefined;
     const context = Object.assign(realContext(), {
@@ -94,7 +110,7 @@ describe.runIf(isRoot)('a program', () => {
   });
 });
 
-describe.runIf(isRoot)('a program that fails', () => {
+describe.skipIf(isUntested)('a program that fails', () => {
   const own = {
     type: { result: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } },
   };
@@ -158,7 +174,7 @@ describe.runIf(isRoot)('a program that fails', () => {
   });
 });
 
-describe.runIf(isRoot)('whatever a program started', () => {
+describe.skipIf(isUntested)('whatever a program started', () => {
   test('is gone when it is cancelled, also what ignores SIGTERM and what left its group', async () => {
     const context = realContext();
     const script = `trap '' TERM
@@ -190,7 +206,7 @@ describe.runIf(isRoot)('whatever a program started', () => {
   });
 });
 
-describe.runIf(isRoot)('the limits of a program', () => {
+describe.skipIf(isUntested)('the limits of a program', () => {
   test('memory', async () => {
     const eats = (mb: number) => `x=$(head -c ${mb}000000 /dev/zero | tr '\\0' x) && ${done}`;
     expect(await run(eats(40), limits({ memory_mb: 400 }))).toEqual({});
@@ -256,7 +272,7 @@ describe.runIf(isRoot)('the limits of a program', () => {
   });
 });
 
-describe.runIf(isRoot)('a program runs', () => {
+describe.skipIf(isUntested)('a program runs', () => {
   test('as its user, in an empty folder of its own that is gone afterwards, with nothing of the agent’s environment', async () => {
     expect(await shown('id -un')).toBe('nobody');
     expect(await shown(`echo $(pwd; ls -A | wc -l; touch a; ls)`)).toBe(`${workFolder} 0 a`);

@@ -23,11 +23,12 @@ export async function unpack(
 ): Promise<void> {
   const draft = `${folder}.tmp`;
   rmSync(draft, { recursive: true, force: true });
-  mkdirSync(draft);
-  chmodSync(draft, 0o755);
+  // Nobody else looks into it before it was looked through.
+  mkdirSync(draft, { mode: 0o700 });
   try {
     await untar(archive, draft, { maxBytes, signal });
     await prove(draft);
+    chmodSync(draft, 0o755);
     await mustRun('sync', ['--file-system', draft]);
     renameSync(draft, folder);
     await mustRun('sync', [join(folder, '..')]);

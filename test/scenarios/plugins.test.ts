@@ -1,17 +1,16 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { minisignHash, minisignPublicKey, signMinisign } from '../../shared/node/minisign.ts';
 import { buildPlugin } from '../../systemd/package/plugin.ts';
 import { Cluster } from '../harness/cluster.ts';
-import { notTested } from '../harness/not-tested.ts';
+import { confinementMissing } from '../harness/confinement.ts';
 import { releaseSigner } from '../harness/signed-release.ts';
 import { projectRoot } from '../harness/source-files.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
-const withoutConfinement = notTested('a plugin from its package to its result', obstacle());
+const withoutConfinement = confinementMissing('a plugin from its package to its result');
 
 /** The way of an operator: a plugin is added, tried, promoted, run, and taken away, all by the CLI. */
 let cluster: Cluster;
@@ -112,13 +111,3 @@ test.skipIf(withoutConfinement)(
   },
   120_000,
 );
-
-/** A plugin is confined with what only root has. */
-function obstacle(): string | undefined {
-  try {
-    execFileSync('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'true'], { stdio: 'ignore' });
-    return undefined;
-  } catch {
-    return 'Here nobody can be given namespaces of their own';
-  }
-}
