@@ -151,7 +151,7 @@ export const RunRequest = z.strictObject({
     .union([z.record(z.string(), z.unknown()), z.string().max(1_000_000)], 'expected an object or JSON text')
     .optional()
     .describe(
-      'parameters of the task type, as an object or as JSON text; the OpenAPI document has TYPE_parameters for each',
+      'parameters of the task type, as an object or as JSON text; the OpenAPI document has TYPE_parameters for what is built in, and GET /api/v1/task-types the schemas of plugins',
     ),
   scheduled_at: z.iso.datetime({ offset: true }).optional().describe('defer until then'),
   schedule: z

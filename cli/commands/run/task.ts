@@ -14,7 +14,7 @@ const notes = `
 What there is, and which parameters it takes: muster task-type list, muster task-type describe TYPE
 
 Examples:
-  muster run task NETDIAG.TRACEROUTE --device fw-1 --param host=1.1.1.1 --param count=3 --wait
+  muster run task NETDIAG.TRACEROUTE --device fw-1 --param host=192.0.2.1 --param max_hops=10 --wait
   muster run task NETDIAG.TRACEROUTE --all --parameters @traceroute.json --batch 10%`;
 
 export function addRunTask(group: Command, open: Open): void {
