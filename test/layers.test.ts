@@ -122,6 +122,8 @@ const layers: Record<string, string[]> = {
   cli: ['shared', 'shared/node'],
   web: ['shared'],
   systemd: ['*'],
+  // They run on devices by themselves.
+  plugins: [],
   test: ['*'],
   bench: ['*'],
 };
