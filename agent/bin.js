@@ -10,9 +10,12 @@ if (major < 22 || (major === 22 && minor < 18)) {
 }
 
 // Keeps compiled code between runs: without it each process loads the TypeScript stripper, which costs 20 MiB for as long as it lives.
-const { enableCompileCache, flushCompileCache } = process.getBuiltinModule('node:module');
-enableCompileCache(new URL('../node_modules/.cache/muster', import.meta.url).pathname);
-setTimeout(flushCompileCache, 5_000).unref();
+// A package has no TypeScript, and its folders are not ours to write in.
+if (process.getBuiltinModule('node:fs').existsSync(new URL('main.ts', import.meta.url))) {
+  const { enableCompileCache, flushCompileCache } = process.getBuiltinModule('node:module');
+  enableCompileCache(new URL('../node_modules/.cache/muster', import.meta.url).pathname);
+  setTimeout(flushCompileCache, 5_000).unref();
+}
 
 import('./main.ts').then(
   ({ main }) => main(process),

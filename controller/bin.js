@@ -9,9 +9,11 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(1);
 }
 
-// Keeps compiled code between runs: the sources need not be stripped of their types again.
-const { enableCompileCache } = process.getBuiltinModule('node:module');
-enableCompileCache(new URL('../node_modules/.cache/muster', import.meta.url).pathname);
+// Keeps compiled code between runs: the sources need not be stripped of their types again. A package has none, and its folders are not ours to write in.
+if (process.getBuiltinModule('node:fs').existsSync(new URL('main.ts', import.meta.url))) {
+  const { enableCompileCache } = process.getBuiltinModule('node:module');
+  enableCompileCache(new URL('../node_modules/.cache/muster', import.meta.url).pathname);
+}
 
 import('./main.ts').then(
   ({ main }) => main(process),

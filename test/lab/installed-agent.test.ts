@@ -111,14 +111,32 @@ describe.skipIf(labMissing('the installed agent'))('the installed agent', () => 
     expect(bootIds.size).toBe(20);
   }, 600_000);
 
-  test('an upgrade restarts once, and loses neither state nor a task', async () => {
-    const before = await box().must('cat', '/var/lib/muster-agent/identity.json');
-    const code = await device.submit('SCRIPT', { script: 'sleep 3; echo done', user: 'root' });
-    await until('it runs', async () => (await cluster.controller.task(code)).status === 'IN_PROGRESS');
+  test('an upgrade restarts once, and loses neither state nor a task that runs or waits', async () => {
+    const started = () =>
+      box().must('journalctl', '-o', 'cat', '--grep', '^Started muster-agent.service', '-b');
+    const [before, starts] = [
+      await box().must('cat', '/var/lib/muster-agent/identity.json'),
+      await started(),
+    ];
+    await box().write('/etc/muster/agent.yaml', `${await box().read('/etc/muster/agent.yaml')}# ours\n`);
+    const script = (name: string) => `echo ran >> /var/tmp/upgrade-${name}; sleep 3`;
+    const names = ['a', 'b', 'c', 'd']; // two at a time
+    const codes: string[] = [];
+    for (const name of names)
+      codes.push(await device.submit('SCRIPT', { script: script(name), user: 'root' }));
+    await until(
+      'two run',
+      async () => (await box().exec(['ls', '/var/tmp/upgrade-a', '/var/tmp/upgrade-b'])).exitCode === 0,
+    );
     await box().must('dpkg', '--install', (await builtPackages()).agent);
     await device.online();
-    expect(['COMPLETED', 'FAILED']).toContain((await cluster.controller.ended(code)).status);
+    const ends = await Promise.all(codes.map((code) => cluster.controller.ended(code)));
+    for (const end of ends.slice(0, 2)) expect(['COMPLETED', 'FAILED']).toContain(end.status);
+    for (const end of ends.slice(2)) expect(end).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    for (const name of names) expect(await box().read(`/var/tmp/upgrade-${name}`), name).toBe('ran\n');
     expect(await box().must('cat', '/var/lib/muster-agent/identity.json')).toBe(before);
+    expect(await box().read('/etc/muster/agent.yaml')).toContain('# ours');
+    expect((await started()).split('\n')).toHaveLength(starts.split('\n').length + 1);
     expect(await device.run('PING')).toMatchObject({ status: 'COMPLETED' });
   });
 
@@ -130,16 +148,30 @@ describe.skipIf(labMissing('the installed agent'))('the installed agent', () => 
     await device.online();
   });
 
-  test('removing keeps who the device is, purging removes it', async () => {
+  test('removing keeps who the device is: installed again it serves as before', async () => {
     await box().must('dpkg', '--remove', 'muster-agent');
     await device.online(false);
-    expect((await box().exec(['test', '-e', '/var/lib/muster-agent/identity.json'])).exitCode).toBe(0);
-    expect((await box().exec(['test', '-e', '/etc/muster/agent.yaml'])).exitCode).toBe(0);
+    expect((await box().exec(['pgrep', '-f', '/usr/lib/muster-agent'])).exitCode).toBe(1);
+    expect(await shows('muster-agent.service', 'LoadState')).toBe('masked');
+    expect(await device.has('/var/lib/muster-agent/identity.json')).toBe(true);
+    expect(await box().read('/etc/muster/agent.yaml')).toContain('# ours');
     await box().must('dpkg', '--install', (await builtPackages()).agent);
     await device.online();
+    expect(await device.run('SCRIPT', { script: 'true', user: 'root' })).toMatchObject({
+      status: 'COMPLETED',
+    });
+  });
+
+  test('purging removes it: installed again it is a new device that nobody enrolled', async () => {
     await box().must('dpkg', '--purge', 'muster-agent');
-    for (const path of ['/var/lib/muster-agent', '/var/lib/muster-root-helper', '/etc/muster/agent.yaml']) {
-      expect((await box().exec(['test', '-e', path])).exitCode, path).toBe(1);
+    await device.online(false);
+    const state = ['/var/lib/muster-agent', '/var/lib/muster-root-helper', '/var/lib/muster-releases'];
+    for (const path of [...state, '/etc/muster/agent.yaml', '/usr/lib/muster-agent']) {
+      expect(await device.has(path), path).toBe(false);
     }
+    expect(await shows('muster-agent.service', 'LoadState')).toBe('not-found');
+    await box().must('dpkg', '--install', (await builtPackages()).agent);
+    expect(await shows('muster-agent.service', 'ActiveState')).toBe('inactive');
+    expect(await device.has('/var/lib/muster-agent/identity.json')).toBe(false);
   });
 });
