@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
+import { AppError } from '../../shared/errors.ts';
 import { maxPluginManifestBytes } from '../../shared/plugin.ts';
 import { netdiagArchive, netdiagManifest, plainArchive } from '../../test/harness/plugin-archive.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
@@ -86,4 +88,24 @@ test.each([
     code: 'bad_request',
     message: expect.stringContaining(why),
   });
+});
+
+test('an archive with any of its bytes changed is read or refused, and nothing else', async () => {
+  const whole = await netdiagArchive();
+  const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 4 }),
+      fc.nat(whole.length),
+      async (changes, cut) => {
+        const archive = Buffer.from(whole.subarray(0, cut === 0 ? whole.length : cut));
+        for (const [at, byte] of changes) if (at < archive.length) archive[at] = byte;
+        const outcome: unknown = await read(archive).catch((error: unknown) => error);
+        expect(outcome instanceof AppError ? outcome.code : outcome).toEqual(
+          outcome instanceof AppError ? 'bad_request' : expect.objectContaining({ name: 'netdiag' }),
+        );
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
