@@ -33,6 +33,13 @@ async function pickUp(
   });
 }
 
+/**
+ * The agent's end of one session's part in the root helper.
+ *
+ * - The order is shown when the session begins, once; what the helper refuses then is told to every stream that is opened later.
+ * - A stream here is a stream there: the agent hands bytes on, as fast as the slower side takes them.
+ * - A helper that went away is not asked for programs again in this session, only for the recordings that it left.
+ */
 class HelperPrograms implements SessionPrograms {
   readonly #helper: RemoteHelper;
   readonly #context: HandlerContext;
