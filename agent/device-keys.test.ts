@@ -64,3 +64,15 @@ test('a damaged key is named, and neither replaced nor shown', async () => {
   writeFileSync(`${folder.path}/view.key`, 'short');
   await expect(open(folder.path)).rejects.toThrow(/view\.key is not a key of 32 bytes/);
 });
+
+test('a comment of another identity is found before anything is read with it', async () => {
+  using folder = temporaryFolder('device-keys');
+  const device = await open(folder.path);
+  const other = await generateAgeKeys();
+  const path = `${folder.path}/device.age`;
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/^AGE.*$/m, other.identity));
+  const sealed = await buffer(ageEncrypt(once(Buffer.from('secret')), [device.recipient]));
+  await expect(buffer((await open(folder.path)).decrypt(once(sealed)))).rejects.toThrow('correct that line');
+  writeFileSync(path, `${other.identity}\n`);
+  expect((await open(folder.path)).recipient).toBe(other.recipient);
+});

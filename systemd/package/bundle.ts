@@ -1,4 +1,4 @@
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -19,6 +19,17 @@ const banner =
   "import { createRequire as createRequireOfBundle } from 'node:module';" +
   'const require = createRequireOfBundle(import.meta.url);' +
   'const __dirname = import.meta.dirname; const __filename = import.meta.filename;';
+
+/** The library of schemas brings its messages in 50 languages, and all of them would be loaded. */
+const englishOnly: Plugin = {
+  name: 'english-only',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/locales\/index\.js$/ }, async ({ path, resolveDir }) => {
+      const english = join(resolveDir, path.replace(/index\.js$/, 'en.js'));
+      return /[\\/]zod[\\/]/.test(resolveDir) ? { path: english } : undefined;
+    });
+  },
+};
 
 /** Faster variants that `ws` and others would load if somebody had installed them. */
 const neverInstalled = ['bufferutil', 'utf-8-validate', 'pg-native'];
@@ -45,6 +56,7 @@ export async function bundle(program: Program, folder: string): Promise<void> {
     target: 'node24',
     banner: { js: banner },
     external: [...program.native, ...neverInstalled],
+    plugins: [englishOnly],
     legalComments: 'none',
     logLevel: 'warning',
   });
