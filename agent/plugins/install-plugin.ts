@@ -7,6 +7,7 @@ import { requireAdmissible } from '../releases/admission.ts';
 import { bytesHeld, downloadIn, fetchArchive } from '../releases/fetch-archive.ts';
 import { signedRelease, type TrustedKeys } from '../releases/trusted-release.ts';
 import { unpack } from '../releases/unpack.ts';
+import { requireRoot } from '../system/confine.ts';
 import type { Transfers } from '../handlers/transfers.ts';
 import { requireDescription } from './describe-plugin.ts';
 import { PluginFolder } from './plugin-folder.ts';
@@ -40,6 +41,7 @@ async function install(
   wish: InstallParameters & { name: string },
   context: HandlerContext,
 ) {
+  requireRoot();
   const { name, version } = wish;
   const release = signedRelease(wish, parts.trusted);
   const folder = new PluginFolder(parts.folder, name);
@@ -103,6 +105,7 @@ async function remove(
   { name }: RemoveParameters,
   context: HandlerContext,
 ) {
+  requireRoot();
   const folder = new PluginFolder(releases, name);
   folder.create();
   const before = previousOf(folder, context);

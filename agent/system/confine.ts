@@ -24,12 +24,7 @@ exit $?`;
  * started along when it ends. Tools of util-linux; only root can do it.
  */
 export async function confine(user: User, limits: Confinement, path: string): Promise<string[]> {
-  if (process.getuid?.() !== 0) {
-    throw new TaskError(
-      'not_permitted',
-      `${user.name} cannot be given limits of its own: this agent does not run as root, and has no root helper`,
-    );
-  }
+  requireRoot();
   const tools = ['unshare', 'prlimit', 'setpriv', 'sh'];
   const found = await Promise.all(tools.map((tool) => findInPath(tool, path)));
   const missing = tools.filter((_tool, index) => found[index] === undefined);
@@ -60,6 +55,15 @@ export async function confine(user: User, limits: Confinement, path: string): Pr
     // `ping` has one in its file, and cannot be started where nobody can have it; not every kernel keeps files from giving others.
     ...['--no-new-privs', '--bounding-set=-all,+net_raw', '--inh-caps=-all', '--'],
   ];
+}
+
+/** Throws `TaskError` where nothing can be confined. */
+export function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new TaskError(
+    'not_permitted',
+    'Plugins are run within limits that only root can set: this agent does not run as root, and has no root helper',
+  );
 }
 
 function bounds({ memoryMb, processes, openFiles, fileMb, cpuSeconds }: Confinement): string[] {
