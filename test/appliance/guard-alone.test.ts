@@ -158,46 +158,59 @@ test('the guard is read by the shells that are found as /bin/sh', () => {
 using probe = temporaryFolder('mount');
 const noMounts = notTested('full and read-only disks', SmallDisk.unavailable(probe.path));
 
+interface OnSmallDisk extends Disposable {
+  device: TransactionUnderTest;
+  disk: SmallDisk;
+}
+
+/** A device whose files all lie on a small disk, or only those that a transaction changes. */
+function onSmallDisk(what: 'everything' | 'configuration'): OnSmallDisk {
+  using opened = new DisposableStack();
+  const { path } = opened.use(temporaryFolder('small-disk'));
+  const mount = what === 'everything' ? path : join(path, 'etc');
+  mkdirSync(mount, { recursive: true });
+  const disk = opened.use(new SmallDisk(mount, (what === 'everything' ? 4 : 2) * 1_048_576));
+  const closing = opened.move();
+  return {
+    device: new TransactionUnderTest({ path, [Symbol.dispose]: () => {} }),
+    disk,
+    [Symbol.dispose]: () => closing.dispose(),
+  };
+}
+
+async function comesBackOnFullDisk(
+  { device, disk }: OnSmallDisk,
+  files: Record<string, string | null>,
+): Promise<void> {
+  const before = device.look();
+  const workspace = await armed(device, { files });
+  await apply(workspace, files);
+  disk.fill();
+
+  expect(await workspace.rollBack('no room')).toBe('rolled_back');
+  rmSync(join(disk.path, 'ballast'));
+  expect(device.look()).toEqual(before);
+}
+
 describe.skipIf(noMounts)('when the disk fails after ARMED', () => {
   test('full: the old files come back without room for a copy, and the journal says so', async () => {
-    using folder = temporaryFolder('full');
-    using disk = new SmallDisk(folder.path, 4 * 1_048_576);
-    const device = new TransactionUnderTest({ path: disk.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('everything');
+    const { device } = given;
     writeCrashFiles(device);
     device.write('changed', 'o'.repeat(300_000));
-    const before = device.look();
-    const files = crashFiles(device);
-    const workspace = await armed(device, { files });
-    await apply(workspace, files);
-    disk.fill();
-
-    expect(await workspace.rollBack('no room')).toBe('rolled_back');
-    rmSync(join(disk.path, 'ballast'));
-    expect(device.look()).toEqual(before);
+    await comesBackOnFullDisk(given, crashFiles(device));
   });
 
   test('full, and another one than the snapshot’s: room was set aside', async () => {
-    using folder = temporaryFolder('full');
-    mkdirSync(join(folder.path, 'etc'));
-    using disk = new SmallDisk(join(folder.path, 'etc'), 2 * 1_048_576);
-    const device = new TransactionUnderTest({ path: folder.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('configuration');
+    const { device } = given;
     device.write('changed', 'o'.repeat(300_000), 0o600);
-    const before = device.look();
-    const files = { [device.etc('changed')]: 'new' };
-    const workspace = await armed(device, { files });
-    await apply(workspace, files);
-    disk.fill();
-
-    expect(await workspace.rollBack('no room')).toBe('rolled_back');
-    rmSync(join(disk.path, 'ballast'));
-    expect(device.look()).toEqual(before);
+    await comesBackOnFullDisk(given, { [device.etc('changed')]: 'new' });
   });
 
   test('full before ARMED: nothing is touched and the error says so', async () => {
-    using folder = temporaryFolder('full');
-    mkdirSync(join(folder.path, 'etc'));
-    using disk = new SmallDisk(join(folder.path, 'etc'), 2 * 1_048_576);
-    const device = new TransactionUnderTest({ path: folder.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('configuration');
+    const { device, disk } = given;
     device.write('changed', 'old', 0o600);
     disk.fill();
     await expect(armed(device, { files: { [device.etc('changed')]: 'new' } })).rejects.toMatchObject({
@@ -209,10 +222,8 @@ describe.skipIf(noMounts)('when the disk fails after ARMED', () => {
   });
 
   test('room that was set aside is given back when the transaction ends before ARMED', async () => {
-    using folder = temporaryFolder('room');
-    mkdirSync(join(folder.path, 'etc'));
-    using _disk = new SmallDisk(join(folder.path, 'etc'), 2 * 1_048_576);
-    const device = new TransactionUnderTest({ path: folder.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('configuration');
+    const { device } = given;
     const path = device.write('changed', 'old');
     const workspace = await device.machine.begin('first');
     await workspace.snapshot([path]);
@@ -223,9 +234,8 @@ describe.skipIf(noMounts)('when the disk fails after ARMED', () => {
   });
 
   test('read-only: the rollback fails at once and says so; when the disk can be written again, it succeeds', async () => {
-    using folder = temporaryFolder('read-only');
-    using disk = new SmallDisk(folder.path, 4 * 1_048_576);
-    const device = new TransactionUnderTest({ path: disk.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('everything');
+    const { device, disk } = given;
     writeCrashFiles(device);
     const before = device.look();
     const files = crashFiles(device);
@@ -243,10 +253,8 @@ describe.skipIf(noMounts)('when the disk fails after ARMED', () => {
   });
 
   test('read-only: the files are elsewhere, and the journal tells which of them are not as before', async () => {
-    using folder = temporaryFolder('read-only');
-    mkdirSync(join(folder.path, 'etc'));
-    using disk = new SmallDisk(join(folder.path, 'etc'), 2 * 1_048_576);
-    const device = new TransactionUnderTest({ path: folder.path, [Symbol.dispose]: () => {} });
+    using given = onSmallDisk('configuration');
+    const { device, disk } = given;
     const path = device.write('changed', 'old');
     const workspace = await armed(device, { files: { [path]: 'new' } });
     await apply(workspace, { [path]: 'new' });

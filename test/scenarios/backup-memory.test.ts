@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generateAgeKeys } from '../../shared/node/age.ts';
+import { joinBulkDevice } from '../harness/bulk-device.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { residentPeak } from '../harness/resident-peak.ts';
 
@@ -12,28 +13,10 @@ const largeMib = 320;
 /** A tenth and less of what more is backed up: enough for a heap that breathes, too little for anything that piles up. */
 const maxGrowthMib = 120;
 
-const profile = (folder: string): string => `
-id: bulk
-rev: 1
-summary: one file
-platform: linux
-tried: run
-units:
-  - name: one
-    summary: one file
-    paths: [{ glob: ${folder}/one.conf }]
-`;
-
 test('neither agent nor controller needs more memory for a larger backup', async () => {
   await using cluster = await Cluster.create('backup-memory');
-  const folder = join(cluster.folder, 'bulk');
-  mkdirSync(join(folder, 'profiles'), { recursive: true });
+  const { agent, folder } = await joinBulkDevice(cluster);
   mkdirSync(join(folder, 'data'));
-  writeFileSync(join(folder, 'one.conf'), 'one\n');
-  writeFileSync(join(folder, 'profiles', 'bulk.yaml'), profile(folder));
-  const config = join(folder, 'agent.yaml');
-  writeFileSync(config, `configuration: { profile: bulk, profiles_folder: ${folder}/profiles }\n`);
-  const agent = await cluster.join('edge-1', { dummy: false, startArguments: ['--config', config] });
   const keys = await Promise.all([generateAgeKeys(), generateAgeKeys()]);
   const recipients = keys.flatMap(({ recipient }) => ['--recipient', recipient]);
   const muster = async (...args: string[]): Promise<void> => {

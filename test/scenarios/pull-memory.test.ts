@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { joinBulkDevice } from '../harness/bulk-device.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { residentPeak } from '../harness/resident-peak.ts';
 
@@ -10,16 +11,7 @@ const largeMib = 50;
 /** Of the agent: three times the text; held whole, it was eleven times. */
 const maxGrowthMib = 150;
 
-const profile = (folder: string): string => `
-id: bulk
-rev: 1
-summary: one file
-platform: linux
-tried: run
-units:
-  - name: one
-    summary: one file
-    paths: [{ glob: ${folder}/one.conf, max_bytes: 268435456 }]
+const unit = `
     complete: { must_end_with: the end }
     secrets: [{ id: word, match: '^word (\\S+)', replace: token }]
 `;
@@ -31,12 +23,7 @@ const text = (sizeMib: number): string =>
 
 test('an agent looks through a large text in little memory', async () => {
   await using cluster = await Cluster.create('pull-memory');
-  const folder = join(cluster.folder, 'bulk');
-  mkdirSync(join(folder, 'profiles'), { recursive: true });
-  writeFileSync(join(folder, 'profiles', 'bulk.yaml'), profile(folder));
-  const config = join(folder, 'agent.yaml');
-  writeFileSync(config, `configuration: { profile: bulk, profiles_folder: ${folder}/profiles }\n`);
-  const agent = await cluster.join('edge-1', { dummy: false, startArguments: ['--config', config] });
+  const { agent, folder } = await joinBulkDevice(cluster, { path: 'max_bytes: 268435456', unit });
 
   const peakOf = async (sizeMib: number): Promise<number> => {
     writeFileSync(join(folder, 'one.conf'), text(sizeMib));
