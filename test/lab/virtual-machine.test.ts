@@ -277,8 +277,10 @@ describe.skipIf(missing)('on a virtual machine', { timeout }, () => {
         await box().start({ clock: new Date(Date.now() + offMs) });
         await device.online();
 
-        const shown = Number(await box().must('date', '+%s')) * 1000;
-        expect(Math.abs(shown - Date.now() - offMs)).toBeLessThan(yearMs / 100);
+        // systemd does not believe a clock that is behind its own build, and puts it there.
+        const isOffMs = Number(await box().must('date', '+%s')) * 1000 - Date.now();
+        expect(Math.sign(isOffMs)).toBe(Math.sign(offMs));
+        expect(Math.abs(isOffMs)).toBeGreaterThan(weekMs);
         expect(await ended(await device.submit('PING'))).toMatchObject({ status: 'COMPLETED' });
         const script = { script: 'id -u', user: 'root' };
         expect(await ended(await device.submit('SCRIPT', script))).toMatchObject({ status: 'COMPLETED' });

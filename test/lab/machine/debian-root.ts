@@ -16,12 +16,12 @@ const packages = [
   ],
 ];
 
-/** Drivers that a virtual machine has a use for, and all of the kernel's network. */
+/** Drivers that a virtual machine has a use for, all of the kernel's network, and the layers that candidates are shown in. */
 const moduleTrees = [
   ...['net', 'lib', 'crypto', 'arch/x86/crypto', 'drivers/virtio', 'drivers/char/hw_random'],
   ...['virtio_net', 'net_failover', 'tun', 'veth', 'dummy'].map((name) => `drivers/net/${name}.ko`),
   ...['drivers/block/virtio_blk.ko', 'drivers/char/virtio_console.ko', 'drivers/acpi/button.ko'],
-  'drivers/input/evdev.ko',
+  ...['drivers/input/evdev.ko', 'fs/overlayfs'],
 ];
 
 /** What only costs time while an emulated machine boots, and timers that reach out. */
