@@ -3,6 +3,7 @@ import { type IncomingMessage, type Server, createServer, request } from 'node:h
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { until } from './until.ts';
 
 export type Direction = 'up' | 'down';
 export type Frame = { type: string } & Record<string, unknown>;
@@ -11,7 +12,6 @@ type Matches = (frame: Frame) => boolean;
 interface Hold {
   direction: Direction;
   matches: Matches;
-  caught: () => void;
   /** Set once a frame was caught: nothing of that direction passes any more. */
   closed: boolean;
   waiting: (() => void)[];
@@ -59,16 +59,13 @@ export class FrameGate implements AsyncDisposable {
 
   /** Holds the next frame that matches; `caught` settles when it came, and fails when it does not. `release` lets it and all that waited pass. */
   hold(direction: Direction, matches: Matches): { caught: Promise<void>; release(): void } {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const late = setTimeout(
-      () => reject(new Error(`no such frame within ${holdMs} ms; the last: ${this.#last()}`)),
-      holdMs,
-    );
-    const hold: Hold = { direction, matches, caught: resolve, closed: false, waiting: [] };
-    promise.catch(() => {}).finally(() => clearTimeout(late)); // told to whoever waits for it
+    const hold: Hold = { direction, matches, closed: false, waiting: [] };
     this.#hold = hold;
+    const options = { deadlineMs: holdMs, last: () => this.#last() };
+    const caught = until('such a frame', () => hold.closed, options).then(() => undefined);
+    caught.catch(() => {}); // told to whoever waits for it
     return {
-      caught: promise,
+      caught,
       release: () => {
         if (this.#hold === hold) this.#hold = undefined;
         for (const pass of hold.waiting.splice(0)) pass();
@@ -134,7 +131,6 @@ export class FrameGate implements AsyncDisposable {
       if (hold?.direction !== direction) return pass();
       if (!hold.closed && hold.matches(frame)) {
         hold.closed = true;
-        hold.caught();
       }
       if (hold.closed) hold.waiting.push(pass);
       else pass();
