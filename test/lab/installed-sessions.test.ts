@@ -49,7 +49,8 @@ describe.skipIf(labMissing('sessions of the installed agent'))('sessions of the 
     return JSON.parse(end.stdout || `{"failed": ${JSON.stringify(end.stderr)}}`) as Record<string, string>;
   };
   const show = (order: SignedOrder) => takenOver(['run', socket], JSON.stringify(order));
-  const kill = (unit: string) => device.box.must('systemctl', 'kill', '--kill-whom=main', '-s', 'KILL', unit);
+  const signal = (unit: string, name: string) =>
+    device.box.must('systemctl', 'kill', '--kill-whom=main', '-s', name, unit);
 
   test('a command runs as root, with its input, its output and its exit code', async () => {
     const end = await musterBytes(
@@ -107,7 +108,7 @@ describe.skipIf(labMissing('sessions of the installed agent'))('sessions of the 
       (await Promise.all(['5551', '5552', '5553'].map(runs))).every(Boolean),
     );
     const sessions = await sessionsOf(cluster, '?state=open');
-    await kill('muster-agent.service');
+    await signal('muster-agent.service', 'KILL');
     await until(
       'none runs',
       async () => !(await Promise.all(['5551', '5552', '5553'].map(runs))).some(Boolean),
@@ -128,6 +129,16 @@ describe.skipIf(labMissing('sessions of the installed agent'))('sessions of the 
     expect((await exec('echo', 'again')).stdout.toString()).toBe('again\n');
   });
 
+  test('an agent that hangs keeps nothing running: the helper asks whether it lives', async () => {
+    await using command = new MusterProcess(cluster, ['exec', 'edge-1', '--', 'sleep', '5561']);
+    await until('it runs', () => runs('5561'));
+    await signal('muster-agent.service', 'STOP');
+    await until('it is gone', async () => !(await runs('5561')), { deadlineMs: 60_000, everyMs: 500 });
+    await signal('muster-agent.service', 'CONT');
+    expect((await command.ended).exitCode).not.toBe(0);
+    await device.online();
+  });
+
   test('a helper that is killed takes them with it too; the session says so, and the next one is served', async () => {
     await using command = new MusterProcess(cluster, [
       'exec',
@@ -142,7 +153,7 @@ describe.skipIf(labMissing('sessions of the installed agent'))('sessions of the 
     shell.type('echo kept $((41+2)); sleep 6662\r');
     await until('both run', async () => (await runs('6661')) && (await runs('6662')));
     const sessions = await sessionsOf(cluster, '?state=open');
-    await kill(helperUnit);
+    await signal(helperUnit, 'KILL');
     await until('none runs', async () => !(await runs('6661')) && !(await runs('6662')));
     const end = await command.ended;
     expect(end).toMatchObject({
