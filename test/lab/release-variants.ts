@@ -16,7 +16,7 @@ export const faults = {
   /** The agent tells systemd that it is ready, and never dials. */
   mute: (version: string) => `
     if (process.argv[2] === 'version') console.log('muster-agent ${version}');
-    else if (process.argv[2] === 'root-helper') import('./real-bin.js');
+    else if (['root-helper', 'schema'].includes(process.argv[2])) import('./real-bin.js');
     else {
       process.getBuiltinModule('node:child_process').execFile('systemd-notify', ['--ready']);
       setInterval(() => {}, 1000);
