@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,6 +30,13 @@ const isThere = (mark: string): boolean =>
   execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
     .split('\n')
     .some((line) => line.startsWith(`sleep ${mark}`));
+
+/** A process that runs a confined command, and does nothing else. */
+const killedAgent = `
+  import { createProcesses } from ${JSON.stringify(join(import.meta.dirname, '../system/processes.ts'))};
+  const confinement = { memoryMb: 100, processes: 100, openFiles: 64, fileMb: 1, cpuSeconds: 5 };
+  const command = { argv: ['sh', '-c', 'setsid sleep 86307; true'], env: {}, user: 'nobody', confinement };
+  await createProcesses().run(command, () => undefined, new AbortController().signal);`;
 
 describe.skipIf(isUntested)('a program', () => {
   test('is told what to do, logs, tells how far it is, and has a result', async () => {
@@ -198,6 +205,15 @@ describe.skipIf(isUntested)('whatever a program started', () => {
     context.abort(new TaskError('cancelled', 'A person asked for it'));
     await expect(ended).rejects.toMatchObject({ code: 'cancelled' });
     expect(context.lines).toContain('stdout: bye');
+  });
+
+  test('is gone when the agent is killed', async () => {
+    const agent = spawn(process.execPath, ['--input-type=module', '--eval', killedAgent], {
+      stdio: 'ignore',
+    });
+    await until('it runs', () => isThere('86307'));
+    agent.kill('SIGKILL');
+    await until('it is gone', () => !isThere('86307'));
   });
 
   test('is gone when it ended by itself', async () => {

@@ -37,19 +37,10 @@ export async function confine(user: User, limits: Confinement, path: string): Pr
   const [unshare, prlimit, setpriv, sh] = found as [string, string, string, string];
   const size = `size=${limits.fileMb}M,mode=0700,uid=${user.uid},gid=${user.gid},nosuid,nodev`;
   return [
-    ...[
-      unshare,
-      '--mount',
-      '--pid',
-      '--fork',
-      '--kill-child=KILL',
-      '--mount-proc',
-      '--',
-      sh,
-      '-c',
-      first,
-      'first',
-    ],
+    // Ends when this process does, however that ends, and all below with it.
+    ...[setpriv, '--pdeathsig=KILL', '--'],
+    ...[unshare, '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'],
+    ...[sh, '-c', first, 'first'],
     ...[size, prlimit, ...bounds(limits), '--'],
     ...[setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'],
     // `ping` has one in its file, and cannot be started where nobody can have it; not every kernel keeps files from giving others.
