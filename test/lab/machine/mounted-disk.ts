@@ -14,7 +14,8 @@ export class MountedDisk implements AsyncDisposable {
 
   /** Replays its journal, as the machine would at its next boot. */
   static async open(image: string): Promise<MountedDisk> {
-    const script = 'mount -o loop "$1" "$2" || exit; echo ready; cat >/dev/null; umount "$2"';
+    const mount = 'mount -o loop "$1" "$2" && mount --bind /proc "$2/proc" || exit';
+    const script = `${mount}; echo ready; cat >/dev/null; umount --recursive "$2"`;
     return new MountedDisk(
       await Holder.start([
         ...['unshare', '--mount', '--propagation', 'private'],
