@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
@@ -290,6 +298,24 @@ describe.runIf(isRoot)('another user, as root', () => {
       controller.signal,
     );
     expect(end).toMatchObject({ stopped: true, signal: 'SIGTERM' });
+  });
+
+  test('has its variables whole, and the loader obeys none of them as root', async () => {
+    using place = temporaryFolder('processes');
+    chmodSync(place.path, 0o777);
+    const env = {
+      LD_DEBUG: 'files',
+      LD_DEBUG_OUTPUT: join(place.path, 'loaded'),
+      TEXT: `a "b" $HOME\n'c' \\ `,
+    };
+    const { stdout } = await run({
+      argv: ['sh', '-c', 'printf "%s|" "$TEXT"; env | grep -c HELD'],
+      env,
+      user: 'nobody',
+    });
+    expect(stdout).toBe(`${env.TEXT}|0\n`);
+    const owners = readdirSync(place.path).map((name) => statSync(join(place.path, name)).uid);
+    expect([...new Set(owners)]).toEqual([65534]);
   });
 
   test('can read its script file, and others cannot', async () => {

@@ -5,6 +5,7 @@ import { TaskError } from '../../shared/errors.ts';
 import { type Output, OutputPumps } from './output-pumps.ts';
 import { openAskDoor } from './ask-door.ts';
 import { confine, workFolder } from './confine.ts';
+import { heldVariables } from './held-variables.ts';
 import { endGroup } from './process-group.ts';
 import { checkFolder, resolveProgram } from './program.ts';
 import { type ScriptPlace, sweepScriptFiles, writeScriptFile } from './script-file.ts';
@@ -53,21 +54,23 @@ async function prepare(command: Command, path: string, extra: Record<string, str
   const cwd = command.cwd ?? '/';
   const user = await permittedUser(command.user);
   const { confinement } = command;
-  const env = {
+  const own = {
     PATH: command.programs === undefined ? path : `${path}:${command.programs}`,
     HOME: confinement ? workFolder : user.home,
     USER: user.name,
     LOGNAME: user.name,
     LANG: 'C.UTF-8',
     ...extra,
-    ...command.env,
   };
+  const env: typeof own & Record<string, string> = { ...own, ...command.env };
   await checkFolder(cwd);
   const [name, ...args] = command.argv;
   const program = await resolveProgram(name, env.PATH, cwd);
   const prefix = confinement ? await confine(user, confinement, path) : await userSwitch(user, path);
-  const [file, ...rest] = [...prefix, program, ...args];
-  return { file: file as string, args: rest, cwd, env, stdin: command.stdin }; // at least `program` is in the list
+  if (prefix.length === 0) return { file: program, args, cwd, env, stdin: command.stdin };
+  const held = heldVariables(command.env);
+  const [file, ...rest] = [...prefix, ...held.release, program, ...args];
+  return { file: file as string, args: rest, cwd, env: { ...own, ...held.env }, stdin: command.stdin }; // at least `program` is in the list
 }
 
 /**

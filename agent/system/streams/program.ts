@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { TaskError } from '../../../shared/errors.ts';
 import { endGroup } from '../process-group.ts';
+import { heldVariables } from '../held-variables.ts';
 import { checkFolder, resolveProgram } from '../program.ts';
 import type { ProcessEnd } from '../system.ts';
 import { permittedUser, userSwitch } from '../user.ts';
@@ -16,9 +17,11 @@ export const openProgram =
     await checkFolder(cwd);
     const [name, ...rest] = argv;
     const program = await resolveProgram(name, path, cwd);
-    const [file, ...args] = [...asAtLogin, ...(await userSwitch(user, path)), program, ...rest] as const;
+    const held = heldVariables(env);
+    const before = [...asAtLogin, ...(await userSwitch(user, path)), ...held.release] as const;
+    const [file, ...args] = [...before, program, ...rest] as const;
     const base = { PATH: path, HOME: user.home, USER: user.name, LOGNAME: user.name, LANG: 'C.UTF-8' };
-    const child = spawn(file, args, { cwd, env: { ...base, ...env }, detached: true, stdio: 'pipe' });
+    const child = spawn(file, args, { cwd, env: { ...base, ...held.env }, detached: true, stdio: 'pipe' });
     try {
       await once(child, 'spawn');
     } catch (cause) {
