@@ -33,6 +33,7 @@ export class LinkLoop {
   #session: Session | undefined;
   #connections = 0;
   #isClosing = false;
+  #failed = { code: '', count: 0 };
   /** Replaced at every welcome, when it settles. */
   #nextWelcome = Promise.withResolvers<void>();
 
@@ -104,12 +105,21 @@ export class LinkLoop {
       status.ended(code, message);
       if (refused) status.become('refused');
       const waitMs = this.#backoff.next(error);
-      log.warn(
-        { event: 'link.failed', code, reason: message, retryInMs: Math.round(waitMs) },
+      const failures = this.#countFailure(code);
+      // In a long outage the 1st, 2nd, 4th, 8th … are enough for whoever reads.
+      log[Number.isInteger(Math.log2(failures)) ? 'warn' : 'debug'](
+        { event: 'link.failed', code, reason: message, failures, retryInMs: Math.round(waitMs) },
         refused ? 'the controller refused the link' : 'the controller cannot be reached',
       );
       return waitMs;
     }
+  }
+
+  /** How often the same happened in a row. */
+  #countFailure(code: string): number {
+    const { code: last, count } = this.#failed;
+    this.#failed = { code, count: code === last ? count + 1 : 1 };
+    return this.#failed.count;
   }
 
   async #serve(session: Session, signal: AbortSignal): Promise<number> {
@@ -138,7 +148,7 @@ export class LinkLoop {
       movesWithin: (ms) => status.movesWithin(ms),
       onWelcome: (welcome) => {
         this.#backoff.welcomed(welcome.reconnectWithinMs);
-        this.#backoff.welcomed(welcome.reconnectWithinMs);
+        this.#failed = { code: '', count: 0 };
         status.online(welcome.session);
         this.#nextWelcome.resolve();
         this.#nextWelcome = Promise.withResolvers();
