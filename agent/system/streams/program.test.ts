@@ -11,7 +11,7 @@ test.runIf(process.getuid?.() === 0)(
     using place = temporaryFolder('program');
     chmodSync(place.path, 0o777);
     const env = { LD_DEBUG: 'files', LD_DEBUG_OUTPUT: join(place.path, 'loaded'), TEXT: 'a "b"' };
-    const argv = ['sh', '-c', 'id -un; echo "$TEXT"'];
+    const argv: [string, ...string[]] = ['sh', '-c', 'id -un; echo "$TEXT"'];
     const program = await createStreams().program({ argv, env, user: 'nobody' });
     expect(await text(program.stdout)).toBe('nobody\na "b"\n');
     await program.ended;
