@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { pluginContract } from '../shared/plugin-contract.ts';
+import { pluginContract } from '../shared/node/plugin-contract.ts';
 import { PluginManifest } from '../shared/plugin.ts';
 import { lacks } from './harness/not-tested.ts';
 import { projectRoot } from './harness/source-files.ts';

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Logger } from '../../shared/node/logger.ts';
 import { parseJson } from '../../shared/parse.ts';
 import { partsOfTaskType, PluginManifest, taskTypeOf } from '../../shared/plugin.ts';
-import { pluginContract } from '../../shared/plugin-contract.ts';
+import { pluginContract } from '../../shared/node/plugin-contract.ts';
 import type { PluginTaskType, TaskContract } from '../../shared/task-types/task-type.ts';
 import { PluginFolder, pluginsOf } from './plugin-folder.ts';
 

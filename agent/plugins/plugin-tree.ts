@@ -10,7 +10,7 @@ import {
 import { join, relative, sep } from 'node:path';
 import { parseJson } from '../../shared/parse.ts';
 import { maxPluginManifestBytes, PluginManifest } from '../../shared/plugin.ts';
-import { requireUsableSchemas } from '../../shared/plugin-contract.ts';
+import { requireUsableSchemas } from '../../shared/node/plugin-contract.ts';
 import { badRelease } from '../releases/unpack.ts';
 
 /** Reads what was unpacked: files, folders, and links that stay inside; readable by everybody and written by nobody. Throws `bad_release`. */

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PluginManifest } from '../../shared/plugin.ts';
-import { pluginContract } from '../../shared/plugin-contract.ts';
+import { pluginContract } from '../../shared/node/plugin-contract.ts';
 import { systemClock } from '../../shared/node/system-clock.ts';
 import { type DummyContext, dummyContext } from '../handlers/dummy-context.ts';
 import type { Handler } from '../handlers/handler.ts';

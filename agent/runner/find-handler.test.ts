@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PluginManifest, taskTypeOf } from '../../shared/plugin.ts';
-import { pluginContract } from '../../shared/plugin-contract.ts';
+import { pluginContract } from '../../shared/node/plugin-contract.ts';
 import { AgentUnderTest } from '../../test/harness/agent-under-test.ts';
 import { defaultAgentConfig } from '../config.ts';
 import type { Handler } from '../handlers/handler.ts';

@@ -6,7 +6,7 @@ import tar from 'tar-stream';
 import { AppError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/parse.ts';
 import { maxPluginManifestBytes, PluginManifest } from '../../shared/plugin.ts';
-import { requireUsableSchemas } from '../../shared/plugin-contract.ts';
+import { requireUsableSchemas } from '../../shared/node/plugin-contract.ts';
 
 const manifestName = 'plugin.json';
 /** Headers of the archive before and after the manifest, and what is unpacked beyond it at once. */

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts';
 import { definitionOf, partsOfTaskType } from '../../shared/plugin.ts';
-import { pluginContract } from '../../shared/plugin-contract.ts';
+import { pluginContract } from '../../shared/node/plugin-contract.ts';
 import { contractOf } from '../../shared/task-types/contracts.ts';
 import {
   isBuiltIn,

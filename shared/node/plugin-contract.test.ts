@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { PluginManifest, taskTypeOf } from './plugin.ts';
+import { PluginManifest, taskTypeOf } from '../plugin.ts';
 import { pluginContract, requireUsableSchemas } from './plugin-contract.ts';
-import { Hello } from './protocol/hello.ts';
+import { Hello } from '../protocol/hello.ts';
 
 const manifest = (parameters: object, result?: object) =>
   PluginManifest.parse({
@@ -66,4 +66,44 @@ test('no name of a type is longer than what a device may say', () => {
   const [type = ''] = Object.keys(types);
   expect(Hello.shape.taskTypes.safeParse([taskTypeOf(name, type)]).success).toBe(true);
   expect(PluginManifest.safeParse(plugin('T'.repeat(32))).success).toBe(false);
+});
+
+/** `count` schemas, each of which offers the next one twice. */
+const doubling = (count: number, word: 'anyOf' | 'allOf') =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, at) => {
+      const next = { $ref: `#/$defs/d${at + 1}` };
+      return [`d${at}`, at === count - 1 ? { type: 'string' } : { [word]: [next, next] }];
+    }),
+  );
+
+test.each([
+  ['a pattern', { type: 'string', pattern: '^(a+)+$' }, `${'a'.repeat(60)}!`],
+  ['many ways to the same schema', { $ref: '#/$defs/d0' }, 1],
+  ['all of many schemas', { $ref: '#/$defs/a0' }, 'text'],
+  ['a schema that is another, which is the first', { $ref: '#/$defs/left' }, 1],
+])('%s that never ends is refused in time, and what can be checked goes on', (_what, field, value) => {
+  const all = Object.entries(doubling(40, 'allOf')).map(([name, schema]) => [
+    name.replace('d', 'a'),
+    JSON.parse(JSON.stringify(schema).replaceAll('/d', '/a')) as object,
+  ]);
+  const $defs = {
+    ...doubling(40, 'anyOf'),
+    ...(Object.fromEntries(all) as object),
+    left: { $ref: '#/$defs/right' },
+    right: { $ref: '#/$defs/left' },
+  };
+  const { parameters } = pluginContract(
+    manifest({ type: 'object', $defs, properties: { field, other: { type: 'string' } } }),
+    'TRACEROUTE',
+  );
+  const started = performance.now();
+  expect(parameters.safeParse({ field: value }).error?.message).toContain('cannot be checked');
+  expect(performance.now() - started).toBeLessThan(5000);
+  expect(parameters.parse({ other: 'fits' })).toEqual({ other: 'fits' });
+});
+
+test('a schema that never ends with nothing at all is refused when it is added', () => {
+  const schema = { type: 'object', $defs: doubling(40, 'allOf'), allOf: [{ $ref: '#/$defs/d0' }] };
+  expect(() => requireUsableSchemas(manifest(schema))).toThrow(/TRACEROUTE cannot be used: /);
 });
