@@ -281,6 +281,19 @@ describe('what cannot be started', () => {
   });
 });
 
+test('what a command writes can be read by others, whatever the agent keeps for itself', async () => {
+  using place = temporaryFolder('processes');
+  const own = process.umask(0o077);
+  try {
+    const path = join(place.path, 'written');
+    await run({ argv: ['sh', '-c', `umask; : > ${path}`] });
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(process.umask()).toBe(0o077);
+  } finally {
+    process.umask(own);
+  }
+});
+
 describe.runIf(isRoot)('another user, as root', () => {
   test('has its ids, its groups and its home, and none of root', async () => {
     const { stdout } = await run({

@@ -108,7 +108,11 @@ async function runPrepared(prepared: Prepared, output: Output, signal: AbortSign
   return { ...end, stopped: first === 'stop' };
 }
 
+/** What a command writes is readable to others, as after a login; what the agent writes itself is not. */
+const umaskOfCommands = 0o022;
+
 function spawn(execa: typeof Execa, prepared: Prepared) {
+  const own = process.umask(umaskOfCommands);
   try {
     return execa(prepared.file, prepared.args, {
       cwd: prepared.cwd,
@@ -123,6 +127,8 @@ function spawn(execa: typeof Execa, prepared: Prepared) {
     });
   } catch (error) {
     throw notStarted(prepared, error); // a null byte in an argument, for one
+  } finally {
+    process.umask(own);
   }
 }
 
