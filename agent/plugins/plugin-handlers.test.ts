@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, readlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TaskError } from '../../shared/errors.ts';
 import { confinementMissing } from '../../test/harness/confinement.ts';
@@ -55,6 +55,15 @@ describe.skipIf(isUntested)('a program', () => {
     });
     expect(context.lines.sort()).toEqual(['stderr: oops', 'stdout: one', 'stdout: two']);
     expect(context.progresses).toEqual([{ percent: 40, message: 'half' }]);
+  });
+
+  test('leaves nothing where everybody may write, and no shared memory', async () => {
+    const places = ['/tmp', '/var/tmp', '/dev/shm'];
+    const left = places.map((folder) => join(folder, `left-${basename(place.path)}`));
+    const tried = left.map((path) => `{ echo x >${path}; } 2>/dev/null && echo ${path}`).join('; ');
+    expect(await shown(`${tried}; echo x >own && cat own`)).toBe('x');
+    expect(left.filter((path) => existsSync(path))).toEqual([]);
+    expect(await shown('readlink /proc/self/ns/ipc')).not.toBe(readlinkSync('/proc/self/ns/ipc'));
   });
 
   test('asks a person and reads the answer', async () => {
@@ -246,16 +255,13 @@ describe.skipIf(isUntested)('the limits of a program', () => {
   });
 
   test('the size of a file', async () => {
-    const writes = `exec head -c 3000000 /dev/zero >/tmp/muster-plugin-big-$$`;
+    const writes = `exec truncate -s 3000000 large`;
     const over = limits({ file_mb: 1 });
     await expect(run(writes, over)).rejects.toMatchObject({
       code: 'killed',
       message: expect.stringContaining('limits.file_mb'),
     });
     expect(await run(`head -c 900000 /dev/zero >a; ${done}`, over)).toEqual({});
-    for (const name of readdirSync('/tmp').filter((one) => one.startsWith('muster-plugin-big-'))) {
-      execFileSync('rm', [join('/tmp', name)]);
-    }
   });
 
   test('all that is in its folder', async () => {

@@ -6,6 +6,9 @@ import type { User } from './user.ts';
 /** Where a confined command finds itself: a file system of its own in memory, gone when the command is. */
 export const workFolder = '/run/muster-plugin';
 
+/** Where everybody may write. What is left there fills disk or memory of the device, and another plugin of the same user may believe it. */
+const everybodys = ['/tmp', '/var/tmp', '/dev/shm', '/dev/mqueue', '/run/lock'];
+
 const mebibyte = 1024 * 1024;
 
 /**
@@ -13,6 +16,9 @@ const mebibyte = 1024 * 1024;
  * beside the program, because signals that are not handled do not reach a first process.
  */
 const first = `umask 077
+for one in ${everybodys.join(' ')}; do
+  [ ! -d $one ] || { mount --bind $one $one && mount -o remount,bind,ro $one; } || exit 125
+done
 mkdir -p ${workFolder} && mount -t tmpfs -o "$1" muster-plugin ${workFolder} && cd ${workFolder} || exit 125
 shift
 umask 022
@@ -39,7 +45,7 @@ export async function confine(user: User, limits: Confinement, path: string): Pr
   return [
     // Ends when this process does, however that ends, and all below with it.
     ...[setpriv, '--pdeathsig=KILL', '--'],
-    ...[unshare, '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'],
+    ...[unshare, '--mount', '--ipc', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'],
     ...[sh, '-c', first, 'first'],
     ...[size, prlimit, ...bounds(limits), '--'],
     ...[setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'],
