@@ -1,4 +1,4 @@
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -11,6 +11,7 @@ import {
   askTokenVariable,
   maxAskBytes,
 } from './ask-request.ts';
+import { removeTree } from './remove-tree.ts';
 import { type ScriptPlace, scriptFolderPrefix } from './script-file.ts';
 import type { AskDoor, AskPerson } from './system.ts';
 import { permittedUser } from './user.ts';
@@ -47,7 +48,7 @@ export async function openAskDoor(
   const close = async (): Promise<void> => {
     for (const socket of connections) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
   };
   try {
     const path = join(folder, 'ask');

@@ -1,7 +1,8 @@
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { readdirSync, rmSync } from 'node:fs';
+import { chown, mkdtemp, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError } from '../../shared/errors.ts';
+import { removeTree, removeTreesNow } from './remove-tree.ts';
 import { permittedUser } from './user.ts';
 
 /** Where script files go: several agents may share the folder, each knows its own files by `agent`. */
@@ -21,7 +22,7 @@ export async function writeScriptFile(
   const user = await permittedUser(userName);
   const folder = await mkdtemp(join(place.folder, scriptFolderPrefix(place))).catch(translate); // mkdtemp gives 0700
   const path = join(folder, 'script');
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const remove = () => removeTree(folder);
   try {
     await writeFile(path, text, { mode: 0o700, flag: 'wx' });
     if (user.uid !== process.getuid?.()) {
@@ -38,7 +39,7 @@ export async function writeScriptFile(
 /** Removes what this agent left when it was killed: scripts may hold secrets. Links are removed, not followed. */
 export function sweepScriptFiles(place: ScriptPlace): void {
   const left = readdirSync(place.folder).filter((name) => name.startsWith(scriptFolderPrefix(place)));
-  for (const name of left) rmSync(join(place.folder, name), { recursive: true, force: true });
+  removeTreesNow(left.map((name) => join(place.folder, name)));
 }
 
 function translate(error: unknown): never {
