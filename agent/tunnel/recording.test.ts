@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../shared/node/system-clock.ts';
 import { maxRecordingBytes, maxRecordings } from '../../shared/task-types/connect.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { Recording } from './recording.ts';
-import { bringAway, leftRecordings, Recordings } from './recordings.ts';
+import { bringAway, leftRecordings, maxUnsentBytes, Recordings } from './recordings.ts';
 
 const size = { columns: 80, rows: 24 };
 
@@ -46,7 +46,7 @@ test('a session records so many shells, and refuses further ones rather than not
   expect((await recordings.finish()).length).toBe(maxRecordings);
 });
 
-test('recordings that cannot be brought away are told, and none stays on the device', async () => {
+test('a recording that cannot be brought away is told, and stays on the device', async () => {
   using folder = temporaryFolder('recording');
   const place = { folder: folder.path, code: 'aB3dE6gH' };
   const recordings = new Recordings(place, systemClock, 'edge-1');
@@ -62,6 +62,23 @@ test('recordings that cannot be brought away are told, and none stays on the dev
     }
   };
   expect(await bringAway(files, upload, (reason) => lost.push(reason))).toEqual([files[1]?.sha256]);
-  expect(lost).toEqual(['no room']);
+  const unsent = join(folder.path, 'unsent', basename(files[0]?.file ?? ''));
+  expect(lost).toEqual([`no room; it stays on the device as ${unsent}`]);
+  expect(statSync(unsent).size).toBe(files[0]?.size);
   expect(await leftRecordings(place)).toEqual([]);
+});
+
+test('of recordings that were not brought away the newest stay, within a bound', async () => {
+  using folder = temporaryFolder('recording');
+  const fail = async (): Promise<void> => {
+    throw new Error('no line');
+  };
+  for (const [index, name] of ['old', 'middle', 'new'].entries()) {
+    const file = join(folder.path, `${name}.cast`);
+    writeFileSync(file, '');
+    truncateSync(file, maxUnsentBytes / 2);
+    utimesSync(file, index, index);
+    await bringAway([{ file, size: maxUnsentBytes / 2, sha256: name }], fail, () => undefined);
+  }
+  expect(readdirSync(join(folder.path, 'unsent')).sort()).toEqual(['middle.cast', 'new.cast']);
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../shared/clock.ts';
 import { TaskError } from '../../shared/errors.ts';
@@ -62,7 +62,10 @@ export async function leftRecordings({
   return left;
 }
 
-/** Brings files away, one by one, and removes them; returns the digests of those that arrived. */
+/** Recordings that could not be brought away, together: the oldest go when there are more bytes. */
+export const maxUnsentBytes = 256 * 1024 * 1024;
+
+/** Brings files away, one by one, and removes them; returns the digests of those that arrived. The others stay on the device, in `unsent`. */
 export async function bringAway(
   files: RecordingFile[],
   upload: (file: RecordingFile) => Promise<void>,
@@ -73,13 +76,33 @@ export async function bringAway(
     try {
       await upload(one);
       kept.push(one.sha256);
+      rmSync(one.file, { force: true });
     } catch (error) {
-      onLost(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      onLost(`${reason}; it stays on the device as ${setAside(one.file)}`);
     }
-    rmSync(one.file, { force: true });
   }
   return kept;
 }
+
+/** Whoever cuts the line at the right moment does not make a recording disappear. */
+function setAside(file: string): string {
+  const folder = join(file, '..', 'unsent');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, basename(file));
+  renameSync(file, path);
+  const newestFirst = namesIn(folder)
+    .map((name) => ({ path: join(folder, name), ...pick(statSync(join(folder, name))) }))
+    .sort((left, right) => right.at - left.at);
+  let bytes = 0;
+  for (const one of newestFirst) {
+    bytes += one.size;
+    if (bytes > maxUnsentBytes && one.path !== path) rmSync(one.path, { force: true });
+  }
+  return path;
+}
+
+const pick = ({ size, mtimeMs }: { size: number; mtimeMs: number }) => ({ size, at: mtimeMs });
 
 function namesIn(folder: string): string[] {
   try {
