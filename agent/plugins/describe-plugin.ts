@@ -19,6 +19,9 @@ export async function requireDescription(plugin: Plugin, context: PluginContext)
   }
 }
 
+const areNames = (types: unknown): types is string[] =>
+  Array.isArray(types) && types.every((type) => typeof type === 'string');
+
 async function described(plugin: Plugin, context: PluginContext): Promise<string> {
   const { clock, signal } = context;
   const late = new AbortController();
@@ -31,7 +34,7 @@ async function described(plugin: Plugin, context: PluginContext): Promise<string
   try {
     const asked = { ...context, ask, signal: AbortSignal.any([signal, late.signal]) };
     const { name, version, task_types: types } = await runPlugin(plugin, { op: 'describe' }, asked);
-    return JSON.stringify({ name, version, task_types: Array.isArray(types) ? types.toSorted() : types });
+    return JSON.stringify({ name, version, task_types: areNames(types) ? types.toSorted() : types });
   } catch (error) {
     if (signal.aborted || !(error instanceof TaskError) || ofDevice.includes(error.code)) throw error;
     throw badRelease(`asked what it is, this came of it: ${error.message}`);

@@ -119,6 +119,11 @@ describe.skipIf(isUntested)('a plugin', () => {
     expect(await remove()).toEqual({ name: 'probe', previous_version: null, version: null });
   });
 
+  test('that was never there is removed without a trace', async () => {
+    expect(await remove()).toEqual({ name: 'probe', previous_version: null, version: null });
+    expect(existsSync(own())).toBe(false);
+  });
+
   test('is readable by everybody and writable by nobody, whatever its archive says', async () => {
     await install('1.0.0', {
       change: (folder) => {
@@ -183,6 +188,21 @@ describe.skipIf(isUntested)('the version before stays when another', () => {
     ['crashes', 'bad_release', { program: 'echo oh >&2; exit 7' }],
     ['describes another version', 'bad_release', { program: describes('1.0.0') }],
     ['has fewer types than its manifest', 'bad_release', { program: describes('2.0.0', '') }],
+    [
+      'has a link for its plugin.json',
+      'bad_release',
+      {
+        change: (folder: string) => {
+          renameSync(join(folder, 'plugin.json'), join(folder, 'other.json'));
+          symlinkSync('other.json', join(folder, 'plugin.json'));
+        },
+      },
+    ],
+    [
+      'names what is no type',
+      'bad_release',
+      { program: describes('2.0.0', '{"toString":1},{"toString":2}') },
+    ],
     ['has more types than its manifest', 'bad_release', { program: describes('2.0.0', '"TRY","MORE"') }],
     [
       'asks a person what it is',

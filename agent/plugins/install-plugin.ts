@@ -107,10 +107,11 @@ async function remove(
 ) {
   requireRoot();
   const folder = new PluginFolder(releases, name);
-  folder.create();
   const before = previousOf(folder, context);
-  folder.switchOff();
-  folder.keepOnly([]);
+  if (folder.exists) {
+    folder.switchOff();
+    folder.keepOnly([]);
+  }
   return { name, previous_version: before, version: null };
 }
 

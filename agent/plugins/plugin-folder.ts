@@ -40,6 +40,11 @@ export class PluginFolder {
     }
   }
 
+  /** It is, or was, installed on this device. */
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
   get current(): string {
     return join(this.path, 'current');
   }

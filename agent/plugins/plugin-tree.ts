@@ -36,8 +36,9 @@ export function readPluginTree(
 }
 
 function readManifest(path: string): PluginManifest {
-  if (!existsSync(path)) throw badRelease('it has no plugin.json');
-  const { size } = lstatSync(path);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) throw badRelease('it has no plugin.json');
+  const { size } = stats;
   if (size > maxPluginManifestBytes) {
     throw badRelease(`its plugin.json has ${size} bytes, expected at most ${maxPluginManifestBytes}`);
   }
