@@ -14,6 +14,12 @@ type Name = keyof typeof benches;
 
 const isName = (text: string): text is Name => text in benches;
 
+if (process.argv.includes('--help')) {
+  tell(
+    `npm run bench -- [NAME …] [--runs N], all of them without a name: ${Object.keys(benches).join(', ')}`,
+  );
+  process.exit(0);
+}
 const asked = process.argv.slice(2).filter((text) => /^[a-z]/.test(text));
 const unknown = asked.filter((text) => !isName(text));
 if (unknown.length > 0) {
