@@ -11,8 +11,7 @@ import {
   verifyMinisign,
 } from '../../shared/node/minisign.ts';
 import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
-import { blake2b256 } from './blake2b-256.ts';
-import { formatSecretKey, newSecretKey, parseSecretKey } from './minisign-secret.ts';
+import { blake2b256, formatSecretKey, newSecretKey, parseSecretKey } from './minisign-secret.ts';
 
 const cheap = { operations: 32_768, bytes: 16 * 1024 * 1024 };
 const nobodyAsked = () => Promise.reject(new Error('asked'));

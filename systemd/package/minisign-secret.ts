@@ -1,7 +1,7 @@
 import { createPrivateKey, randomBytes, type KeyObject, scrypt } from 'node:crypto';
+import { blake2b } from '@noble/hashes/blake2.js';
 import { generateKeyPair } from '../../shared/node/keys.ts';
 import { minisignKeyId, MinisignError, rawPublicKey } from '../../shared/node/minisign.ts';
-import { blake2b256 } from './blake2b-256.ts';
 
 /** Who signs releases. */
 export interface SecretKey {
@@ -123,3 +123,6 @@ function seedOf(key: KeyObject): Buffer {
   if (d === undefined) throw new MinisignError('expected a private Ed25519 key');
   return Buffer.from(d, 'base64url');
 }
+
+/** OpenSSL has BLAKE2b with 64 bytes only, and a shorter digest is another function. */
+export const blake2b256 = (input: Uint8Array): Buffer => Buffer.from(blake2b(input, { dkLen: 32 }));
