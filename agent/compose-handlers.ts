@@ -52,9 +52,9 @@ interface Offered {
  */
 export async function composeHandlers(
   own: Offered,
-  parts: HelperKnowledge & { log: Logger },
+  helper: RemoteHelper | undefined,
+  log: Logger,
 ): Promise<Offered> {
-  const helper = rootHelperOf(parts);
   if (!helper) return { handlers: { ...handlers, ...own.handlers }, facts: own.facts };
 
   const { PING, HEALTH_CHECK, SCRIPT } = handlers;
@@ -68,7 +68,7 @@ export async function composeHandlers(
     if (SCRIPT && remote.SCRIPT) remote.SCRIPT = handlerByUser(SCRIPT, remote.SCRIPT, ownUser().name);
     return { handlers: { ...unprivileged, ...remote }, facts };
   } catch (error) {
-    parts.log.error(
+    log.error(
       { event: 'helper.missing', err: error },
       `no root helper at ${helper.path}: only what needs no root is offered`,
     );

@@ -81,9 +81,8 @@ export async function openContext(options: {
   const system = await composeSystem(options, identity);
   const own = await composeConfiguration({ ...options, identity, controllerKeys, asking, transfers, system });
   const probe = new HttpControllerProbe({ ...asking, controllerKeys, clock: systemClock });
-  const known = { config, log, controllerClock, controllerKeys, probe };
-  const { handlers, facts, untilComplete } = await composeHandlers(own, known);
-  const helper = rootHelperOf(known);
+  const helper = rootHelperOf({ config, controllerClock, controllerKeys, probe });
+  const { handlers, facts, untilComplete } = await composeHandlers(own, helper, log);
   const packages: Partial<OwnPackages> = helper
     ? composeRemotePackages(handlers, { helper, config, log })
     : composePackages({ config, transfers, log });

@@ -4,7 +4,6 @@ import { knownTraits, type TaskType } from '../../shared/task-types/task-type.ts
 import type { Handler, Interrupted } from '../handlers/handler.ts';
 import type { StoredTask } from '../store/task-table.ts';
 import { Attempt, type AttemptServices, type Outcome } from './attempt.ts';
-
 import { findHandler, type Runnable, unknownType } from './find-handler.ts';
 import { interruptedFrom, recoverTask } from './recover.ts';
 import { Questions } from './questions.ts';
