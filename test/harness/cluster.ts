@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentProcess } from './agent-process.ts';
 import { ControllerProcess } from './controller-process.ts';
@@ -21,15 +21,25 @@ export class Cluster implements AsyncDisposable {
 
   static async create(
     purpose: string,
-    options: { agents?: string[]; startArguments?: string[]; data?: string } = {},
+    options: {
+      agents?: string[];
+      startArguments?: string[];
+      data?: string;
+      /** Of the controller's configuration file. */
+      config?: Record<string, unknown>;
+    } = {},
   ): Promise<Cluster> {
     const folder = temporaryFolder(purpose);
     try {
       const data = options.data ?? join(folder.path, 'controller');
       mkdirSync(data, { recursive: true, mode: 0o700 });
-      const controller = await ControllerProcess.create(data, {
-        startArguments: options.startArguments ?? [],
-      });
+      const startArguments = [...(options.startArguments ?? [])];
+      if (options.config) {
+        const path = join(folder.path, 'controller.yaml');
+        writeFileSync(path, JSON.stringify(options.config)); // JSON is YAML
+        startArguments.push('--config', path);
+      }
+      const controller = await ControllerProcess.create(data, { startArguments });
       const cluster = new Cluster(controller, folder);
       await Promise.all((options.agents ?? []).map((name) => cluster.join(name)));
       return cluster;

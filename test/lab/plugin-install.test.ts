@@ -55,9 +55,9 @@ describe.skipIf(labMissing('installing releases'))('a release of the agent', () 
 
   beforeAll(async () => {
     variants = await ReleaseVariants.open(join(folder.path, 'releases'));
-    const config = join(folder.path, 'controller.yaml');
-    writeFileSync(config, JSON.stringify({ releases: { public_keys: [variants.publicKey] } }));
-    cluster = await Cluster.create('plugin-install', { startArguments: ['--config', config] });
+    cluster = await Cluster.create('plugin-install', {
+      config: { releases: { public_keys: [variants.publicKey] } },
+    });
     device = await InstalledDevice.enrolled(cluster, 'edge-1');
   }, 300_000);
 

@@ -50,9 +50,9 @@ describe.skipIf(labMissing('plugins'))('a plugin', () => {
   beforeAll(async () => {
     mkdirSync(join(folder.path, 'plugins'));
     variants = new PluginVariants(join(folder.path, 'plugins'));
-    const config = join(folder.path, 'controller.yaml');
-    writeFileSync(config, JSON.stringify({ releases: { public_keys: [variants.publicKey] } }));
-    cluster = await Cluster.create('plugin-package', { startArguments: ['--config', config] });
+    cluster = await Cluster.create('plugin-package', {
+      config: { releases: { public_keys: [variants.publicKey] } },
+    });
     device = await InstalledDevice.enrolled(cluster, 'edge-1');
   }, 300_000);
 

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Task } from '../../shared/api/tasks.ts';
@@ -47,9 +47,9 @@ describe.skipIf(missing)('on a virtual machine', { timeout }, () => {
 
   beforeAll(async () => {
     variants = await ReleaseVariants.open(join(folder.path, 'releases'));
-    const config = join(folder.path, 'controller.yaml');
-    writeFileSync(config, JSON.stringify({ releases: { public_keys: [variants.publicKey] } }));
-    cluster = await Cluster.create('virtual-machine', { startArguments: ['--config', config] });
+    cluster = await Cluster.create('virtual-machine', {
+      config: { releases: { public_keys: [variants.publicKey] } },
+    });
     device = await InstalledDevice.onVirtualMachine(cluster, 'edge-1', {
       units: syncedMachine.units,
       files: {

@@ -14,10 +14,8 @@ const key = 'sk-canary-of-the-model';
 async function withModel(server: ChatServer, folder: string): Promise<Cluster> {
   const keyFile = join(folder, 'key');
   writeFileSync(keyFile, `${key}\n`);
-  const config = join(folder, 'controller.yaml');
   const assistant = { base_url: server.url, model: 'scripted', api_key_file: keyFile, stream: true };
-  writeFileSync(config, JSON.stringify({ assistant })); // JSON is YAML
-  return Cluster.create('agent-task', { agents: ['fw-1'], startArguments: ['--config', config] });
+  return Cluster.create('agent-task', { agents: ['fw-1'], config: { assistant } });
 }
 
 test('an agent task goes on after kill -9 while the model thinks and while a person is asked; the approved task runs once', async () => {
